@@ -1,0 +1,140 @@
+"""How a scan is cut into blocks: whole frames, runs of whole scan rows, of about the size that streams best."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from lazy4d.errors import ChunkError
+
+BLOCK_BYTES = 64 * 2**20
+"""Stored bytes a block holds by default: large against dask's cost per task, small against memory."""
+
+BLOCKS_PER_CORE = 2
+
+NavChunks = tuple[tuple[int, ...], ...]
+
+
+def auto_chunks(nav_shape: Sequence[int], frame_nbytes: int, block_bytes: int | None = None) -> NavChunks:
+    """Block sizes along each navigation axis, so that a block is a run of whole scan rows of about `block_bytes`.
+
+    Where one row exceeds the limit a block is a run of positions within a row; a scan of one axis is cut into runs of
+    frames. Small scans are cut further, so that every core finds at least two blocks.
+
+    Parameters
+    ----------
+    nav_shape : sequence of int
+        Positions along each navigation axis, numpy order.
+    frame_nbytes : int
+        Stored bytes of one frame.
+    block_bytes : int, optional
+        Stored bytes aimed at per block, 64 MiB by default.
+
+    Returns
+    -------
+    tuple of tuple of int
+        As dask writes chunks, one tuple a navigation axis.
+
+    Examples
+    --------
+    >>> auto_chunks((256, 512), 131072)[0][:3], auto_chunks((256, 512), 131072)[1]
+    ((1, 1, 1), (512,))
+    """
+    if not nav_shape:
+        return ()
+    positions = math.prod(nav_shape)
+    limit = (block_bytes or BLOCK_BYTES) // max(1, frame_nbytes)
+    spread = -(-positions // (BLOCKS_PER_CORE * (os.cpu_count() or 1)))
+    # Cutting for the cores' sake is worth a task only while the blocks stay above about a megabyte.
+    frames = max(1, min(limit, max(spread, 2**20 // max(1, frame_nbytes))))
+    sizes = []
+    for size in reversed(nav_shape):
+        take = max(1, min(size, frames))
+        sizes.append(take)
+        frames = frames // size if take == size else 1
+    return tuple(regular(n, c) for n, c in zip(nav_shape, reversed(sizes), strict=True))
+
+
+def regular(size: int, step: int) -> tuple[int, ...]:
+    """Blocks of `step` along an axis of `size`, as even as whole numbers allow, so that no small block trails.
+
+    Examples
+    --------
+    >>> regular(10, 4)
+    (4, 3, 3)
+    """
+    blocks = -(-size // max(1, step))
+    short, longer = divmod(size, blocks) if blocks else (0, 0)
+    return (short + 1,) * longer + (short,) * (blocks - longer)
+
+
+def normalize_chunks(
+    chunks: str | int | Sequence[int | Sequence[int]], nav_shape: Sequence[int], frame_nbytes: int
+) -> NavChunks:
+    """`chunks` as a user may write them, as one tuple of block sizes a navigation axis.
+
+    Parameters
+    ----------
+    chunks : "auto", int or sequence
+        ``"auto"``; positions per block along the first axis (the others whole); or, per navigation axis in numpy
+        order, a block size (-1: the whole axis) or the tuple of all block sizes.
+    nav_shape : sequence of int
+        Positions along each navigation axis.
+    frame_nbytes : int
+        Stored bytes of one frame.
+
+    Raises
+    ------
+    ChunkError
+        The chunks do not fit the navigation shape.
+    """
+    shape = tuple(int(n) for n in nav_shape)
+    if isinstance(chunks, str):
+        if chunks != "auto":
+            raise ValueError(f"chunks={chunks!r} is not known: expected 'auto', an int, or one entry a navigation axis")
+        return auto_chunks(shape, frame_nbytes)
+    entries: list[int | Sequence[int]]
+    if isinstance(chunks, int | np.integer):
+        entries = [int(chunks), *(-1 for _ in shape[1:])] if shape else []
+    else:
+        entries = list(chunks)
+    if len(entries) != len(shape):
+        raise ChunkError(
+            f"chunks={chunks!r} has {len(entries)} entries, expected {len(shape)}: one for each navigation axis of "
+            f"shape {shape}, in numpy order (rows first). Frames are never split, so signal axes have no entry."
+        )
+    result = []
+    for size, entry in zip(shape, entries, strict=True):
+        if isinstance(entry, int | np.integer):
+            result.append(regular(size, size if entry == -1 else _positive(int(entry), chunks)))
+        else:
+            blocks = tuple(_positive(int(b), chunks) for b in entry)
+            if sum(blocks) != size:
+                raise ChunkError(f"chunks {blocks} add up to {sum(blocks)}, expected the {size} positions of the axis")
+            result.append(blocks)
+    return tuple(result)
+
+
+def _positive(value: int, chunks: object) -> int:
+    if value < 1:
+        raise ChunkError(f"a block of {value} positions in chunks={chunks!r}: expected at least 1 (or -1 for all)")
+    return value
+
+
+def bounds(blocks: Sequence[int]) -> np.ndarray:
+    """Where each block starts, with the end last: int64[len(blocks) + 1]."""
+    return np.concatenate([[0], np.cumsum(np.asarray(blocks, np.int64))]).astype(np.int64)
+
+
+def align_to(chunks: NavChunks, factors: Sequence[int]) -> NavChunks:
+    """The nearest blocks whose sizes are multiples of `factors`; each axis must itself be a multiple."""
+    result = []
+    for blocks, factor in zip(chunks, factors, strict=True):
+        size = sum(blocks)
+        step = max(factor, max(blocks) // factor * factor)
+        whole, rest = divmod(size, step)
+        result.append((step,) * whole + ((rest,) if rest else ()))
+    return tuple(result)

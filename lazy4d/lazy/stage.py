@@ -1,0 +1,169 @@
+"""One frame-wise step: a kernel, its parameters, and the shape and dtype of what it fills."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from dask.base import tokenize
+
+Window = tuple[slice, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class PerPosition:
+    """A parameter with one row for each position: a dask array ``[nav..., ...]``; a kernel sees ``[n, ...]``."""
+
+    array: da.Array
+
+
+@dataclass(frozen=True, eq=False)
+class SharedLazy:
+    """A small lazy array that every block needs whole, such as a mean pattern still to be computed."""
+
+    array: da.Array
+
+
+class Kernel:
+    """A function that travels to other processes by name where it can be imported there, else by value.
+
+    A compiled function pickled by value would be compiled again in every worker; by name it comes from its cache.
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any) -> Any:
+        """Call the function."""
+        return self.function(*args)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        module, name = getattr(self.function, "__module__", None), getattr(self.function, "__qualname__", None)
+        if module and name and module != "__main__" and _imported(module, name) is self.function:
+            return _kernel_by_name, (module, name)
+        return Kernel, (self.function,)
+
+    @property
+    def name(self) -> str:
+        """The function's own name, for reports."""
+        return function_name(self.function)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether numba compiled it."""
+        return hasattr(self.function, "py_func")
+
+
+def function_name(function: Any) -> str:
+    """A readable name of any callable."""
+    if isinstance(function, functools.partial):
+        return function_name(function.func)
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def _imported(module: str, name: str) -> Any:
+    try:
+        value: Any = importlib.import_module(module)
+        for part in name.split("."):
+            value = getattr(value, part)
+    except (ImportError, AttributeError):
+        return None
+    return value
+
+
+def _kernel_by_name(module: str, name: str) -> Kernel:
+    return Kernel(_imported(module, name))
+
+
+def function_token(function: Any) -> str:
+    """A name for what a function does, the same in every process: module, name and source.
+
+    numba dispatchers and closures would otherwise hash differently from one process to the next.
+    """
+    if isinstance(function, functools.partial):
+        return tokenize("partial", function_token(function.func), function.args, sorted(function.keywords.items()))
+    plain = getattr(function, "py_func", function)
+    if getattr(plain, "__closure__", None):
+        return str(tokenize(plain))
+    try:
+        source = inspect.getsource(plain)
+    except (OSError, TypeError):
+        return str(tokenize(plain))
+    label = f"{plain.__module__}.{getattr(plain, '__qualname__', type(plain).__name__)}:{source}"
+    return hashlib.sha1(label.encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class Stage:
+    """A tile of frames in, a tile of `shape` and `dtype` out.
+
+    Parameters
+    ----------
+    kernel : Kernel
+        ``kernel(frames[n, ...], *params, out[n, *shape])``.
+    params : tuple
+        Constants, `PerPosition` or `SharedLazy`.
+    shape : tuple of int
+        Shape of one frame of the output.
+    dtype : numpy.dtype
+        Dtype of the output.
+    window : tuple of slice, optional
+        The only part of a frame that the kernel reads, so that the rest need not be decoded.
+    token : str
+        What identifies the step: equal tokens give equal frames.
+    """
+
+    kernel: Kernel
+    params: tuple[Any, ...]
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    window: Window | None
+    token: str
+
+    @classmethod
+    def make(
+        cls,
+        kernel: Callable[..., Any],
+        params: tuple[Any, ...],
+        shape: tuple[int, ...],
+        dtype: Any,
+        window: Window | None = None,
+    ) -> Stage:
+        """A stage with its token derived from the kernel's source and the parameters' contents."""
+        declared = tuple(int(n) for n in shape)
+        native = np.dtype(dtype).newbyteorder("=")
+        token = tokenize(function_token(kernel), [_param_token(p) for p in params], declared, native.str, str(window))
+        return cls(Kernel(kernel), params, declared, native, window, token)
+
+    def lazy_params(self) -> tuple[PerPosition | SharedLazy, ...]:
+        """The parameters that are dask arrays."""
+        return tuple(p for p in self.params if isinstance(p, PerPosition | SharedLazy))
+
+    def with_params(self, change: Callable[[Any], Any]) -> Stage:
+        """The same stage with every per-position parameter passed through `change`."""
+        if not any(isinstance(p, PerPosition) for p in self.params):
+            return self
+        params = tuple(PerPosition(change(p.array)) if isinstance(p, PerPosition) else p for p in self.params)
+        return Stage.make(self.kernel.function, params, self.shape, self.dtype, self.window)
+
+
+def _param_token(param: Any) -> Any:
+    if isinstance(param, PerPosition | SharedLazy):
+        return type(param).__name__, param.array.name
+    if callable(param):
+        return function_token(param)
+    return tokenize(param)
+
+
+def take_window(frames: np.ndarray, items: tuple[slice | int, ...], out: np.ndarray) -> None:
+    """Copy ``frames[:, *items]`` to `out`; the kernel behind signal slices."""
+    out[...] = frames[(slice(None), *items)]
