@@ -9,9 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from lazy4d.errors import ChunkError
-
-BLOCK_BYTES = 64 * 2**20
-"""Stored bytes a block holds by default: large against dask's cost per task, small against memory."""
+from lazy4d.lazy.options import options
 
 BLOCKS_PER_CORE = 2
 
@@ -31,7 +29,8 @@ def auto_chunks(nav_shape: Sequence[int], frame_nbytes: int, block_bytes: int | 
     frame_nbytes : int
         Stored bytes of one frame.
     block_bytes : int, optional
-        Stored bytes aimed at per block, 64 MiB by default.
+        Stored bytes aimed at per block, by default the option of `set_options`: 64 MiB, large against dask's cost per
+        task and small against memory.
 
     Returns
     -------
@@ -46,7 +45,7 @@ def auto_chunks(nav_shape: Sequence[int], frame_nbytes: int, block_bytes: int | 
     if not nav_shape:
         return ()
     positions = math.prod(nav_shape)
-    limit = (block_bytes or BLOCK_BYTES) // max(1, frame_nbytes)
+    limit = (block_bytes or options().block_bytes) // max(1, frame_nbytes)
     spread = -(-positions // (BLOCKS_PER_CORE * (os.cpu_count() or 1)))
     # Cutting for the cores' sake is worth a task only while the blocks stay above about a megabyte.
     frames = max(1, min(limit, max(spread, 2**20 // max(1, frame_nbytes))))

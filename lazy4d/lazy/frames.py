@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 import dask.array as da
 import numpy as np
@@ -21,61 +21,10 @@ from lazy4d.lazy.endings import Accumulate, BinNavigation, Emit, Ending, Valid
 from lazy4d.lazy.lift import Terminal, Walk, result_array
 from lazy4d.lazy.reduction import Reduction
 from lazy4d.lazy.selection import ArraySource, normalize_items, select_array
+from lazy4d.lazy.source import Block, FileRoot, FrameSource
 from lazy4d.lazy.stage import PerPosition, SharedLazy, Stage, Window, function_name, take_window
 
 __all__ = ["Block", "FrameSource", "Frames", "PerPosition", "SharedLazy"]
-
-
-class Block(Protocol):
-    """The frames of one block, opened inside a task and flattened in C order of its positions."""
-
-    valid: NDArray[np.bool_] | None
-
-    def read(self, start: int, stop: int, out: NDArray[Any], window: Window) -> None:
-        """Decode frames ``[start, stop)`` into ``out[: stop - start]``, at least inside `window`; invalid ones as 0."""
-
-    def close(self) -> None:
-        """Release pages and buffers."""
-
-
-class FrameSource(Protocol):
-    """Frames that a task reads by itself: a small, immutable, picklable description.
-
-    `token` identifies the pixels: equal tokens, equal frames. `incomplete` is "raise", "nan" or "zero" (design: what
-    becomes of damaged frames). `frame_nbytes` counts the stored bytes of a frame.
-    """
-
-    nav_shape: tuple[int, ...]
-    frame_shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-    token: str
-    incomplete: str
-    frame_nbytes: int
-
-    def select(self, items: tuple[Any, ...]) -> FrameSource:
-        """The frames at a slice per navigation axis, or at one boolean array over all of them (then 1-D)."""
-
-    def drop_axes(self, axes: tuple[int, ...]) -> FrameSource:
-        """Without navigation axes of length one."""
-
-    def open(self, box: tuple[slice, ...]) -> Block:
-        """The frames of a box of positions, inside the task."""
-
-
-class _Reader:
-    """A `FrameSource` seen as a root of walks, beside `ArraySource`."""
-
-    array = None
-    valid = None
-
-    def __init__(self, source: FrameSource) -> None:
-        self.source = source
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(object.__getattribute__(self, "source"), name)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _Reader, (self.source,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +52,7 @@ class Frames:
         """The frames of a file, cut into blocks of whole scan rows; see `chunks.normalize_chunks`."""
         if 0 in source.nav_shape:
             raise ValueError(f"a scan of shape {source.nav_shape} has no frames")
-        return cls(_Reader(source), chunking.normalize_chunks(chunks, source.nav_shape, source.frame_nbytes))
+        return cls(FileRoot(source), chunking.normalize_chunks(chunks, source.nav_shape, source.frame_nbytes))
 
     @classmethod
     def from_array(
@@ -287,7 +236,7 @@ class Frames:
         if dropped:
             chosen = chosen.drop_axes(dropped)
         blocks = chunking.auto_chunks(chosen.nav_shape, chosen.frame_nbytes)
-        return Frames(_Reader(chosen), blocks, ())._with_stages(stages)
+        return Frames(FileRoot(chosen), blocks, ())._with_stages(stages)
 
     def _with_stages(self, stages: tuple[Stage, ...]) -> Frames:
         nav = len(self.chunks)

@@ -1,0 +1,17 @@
+"""Simulated scans with known truth, and writers of detector files that share no code with the readers."""
+
+from lazy4d.data.mib import write_mib, write_mib_series, write_simulated_mib
+from lazy4d.data.mib_header import MibHeader
+from lazy4d.data.raw import write_raw
+from lazy4d.data.scan import SimulatedScan
+from lazy4d.data.simulate import simulated_scan
+
+__all__ = [
+    "MibHeader",
+    "SimulatedScan",
+    "simulated_scan",
+    "write_mib",
+    "write_mib_series",
+    "write_raw",
+    "write_simulated_mib",
+]
