@@ -1,0 +1,264 @@
+"""From files to signals and back, and what is done to several signals at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+from warnings import warn
+
+from lazy4d.axes import AxesManager, Axis
+from lazy4d.errors import Lazy4DWarning
+from lazy4d.lazy import Frames
+from lazy4d.lazy.options import options, set_options
+from lazy4d.metadata import History, Metadata
+from lazy4d.signals import BaseSignal, Diffraction2D, Signal1D, Signal2D, VirtualImage
+from lazy4d.signals.calibration import BEAM_ENERGY
+from lazy4d.signals.computing import compute_together, explain_together, persist_together
+from lazy4d.signals.stacking import stack
+
+if TYPE_CHECKING:
+    from lazy4d.io.source import AxisSpec, Source
+
+__all__ = ["compute", "explain", "load", "persist", "save", "set_options", "stack"]
+
+SAVED_SIGNAL = "lazy4d"
+"""Key of a source's metadata where our own files keep what only they know: signal_class, history."""
+
+WRITERS = {".zarr": ("lazy4d.io.zarr_store", "save_zarr")}
+"""Module and function that write a file, by its suffix."""
+
+SIGNAL_CLASSES: dict[int, type[BaseSignal]] = {0: VirtualImage, 1: Signal1D, 2: Signal2D}
+
+
+def load(
+    path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    *,
+    reader: str | None = None,
+    scan_shape: tuple[int, ...] | None = None,
+    sync_offset: int = 0,
+    flyback: int = 0,
+    incomplete: str = "raise",
+    chunks: Any = "auto",
+    dataset: str | None = None,
+    signal_class: type[BaseSignal] | None = None,
+    io: str | None = None,
+    **reader_options: Any,
+) -> BaseSignal:
+    """The signal that a file holds, lazily: checked in milliseconds, whatever its size, and no pixel is read.
+
+    Parameters
+    ----------
+    path : path, URL, glob or list of paths
+        The file; several files of one series together.
+    reader : str, optional
+        Name of the reader to use; by default the content of the file decides.
+    scan_shape : (rows, columns), optional
+        Shape of the scan where the file does not say it, or says it wrong; ``(n,)`` for a line.
+    sync_offset : int, optional
+        Frames to skip at the start, or, negative, blank frames to insert there.
+    flyback : int, optional
+        Frames to leave out at the end of each scan row.
+    incomplete : {"raise", "nan", "zero", "crop"}, optional
+        What to do with missing or damaged frames: refuse the file; give NaN, or zeros, for them, with a warning and
+        ``s.valid``; or keep the whole rows only.
+    chunks : "auto", int or sequence, optional
+        Positions a block, for each navigation axis in numpy order; runs of whole scan rows of about 64 MiB by default.
+    dataset : str, optional
+        Which data set of a file that holds several.
+    signal_class : type, optional
+        Class of the result; by default `Diffraction2D` for frames at scan positions, `Signal2D` for a single image.
+    io : {"mmap", "read"}, optional
+        How stored bytes are read; ``"read"`` for files still being written. The option of `set_options` by default.
+    **reader_options
+        Further options of the reader.
+
+    Returns
+    -------
+    BaseSignal
+        With axes, metadata, original metadata and history.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    FormatError, TruncatedFileError, ScanShapeError, UnsupportedVariantError, MissingCompanionError, MissingCodecError
+        The file is not what it promises; the message says what was found and what to do.
+    ValueError
+        An option does not fit.
+
+    Warns
+    -----
+    Lazy4DWarning
+        Damage that `incomplete` tolerates, once.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "scan.npy"
+    >>> np.save(path, np.ones((3, 4, 16, 16), "uint16"))
+    >>> l4.load(path)
+    <Diffraction2D, title: scan, dimensions: (4, 3|16, 16), uint16, lazy 6.1 kB, 1 block>
+    """
+    from lazy4d.io import registry
+
+    given: dict[str, Any] = {
+        "scan_shape": scan_shape,
+        "sync_offset": sync_offset,
+        "flyback": flyback,
+        "incomplete": incomplete,
+        "io": options().io if io is None else io,
+        **({} if dataset is None else {"dataset": dataset}),
+        **reader_options,
+    }
+    source = registry.read(path, reader=reader, **given)
+    for message in source.warnings:
+        warn(message, Lazy4DWarning, stacklevel=2)
+    return signal_of(source, chunks=chunks, signal_class=signal_class)
+
+
+def signal_of(source: Source, *, chunks: Any = "auto", signal_class: type[BaseSignal] | None = None) -> BaseSignal:
+    """The signal of what a reader found.
+
+    Parameters
+    ----------
+    source : Source
+        Frames, axes and metadata.
+    chunks, signal_class : optional
+        As for `load`.
+    """
+    frames = Frames.from_source(source.frames, chunks)
+    nav = [_axis(spec, n, True) for spec, n in zip(source.navigation_axes, frames.nav_shape, strict=True)]
+    signal = [_axis(spec, n, False) for spec, n in zip(source.signal_axes, frames.frame_shape, strict=True)]
+    metadata = dict(source.metadata)
+    saved = metadata.pop(SAVED_SIGNAL, {})
+    tree = Metadata(metadata)
+    tree.set_item("General.title", source.title)
+    axes = AxesManager([*nav, *signal])
+    if tree.get_item(BEAM_ENERGY, None) is not None:
+        axes.beam_energy = tree.get_item(BEAM_ENERGY)
+    history = History.from_json(saved["history"]) if "history" in saved else History()
+    params = {"path": source.identity.get("path"), "scan_shape": list(frames.nav_shape)}
+    result = (signal_class or _class_of(saved.get("signal_class"), len(nav), len(signal)))(
+        frames,
+        axes,
+        tree,
+        Metadata(source.original_metadata),
+        history.append("load", params, source=source.identity),
+    )
+    result._audit = partial(_audit, source)
+    return result
+
+
+def _audit(source: Source) -> Any:
+    from lazy4d.io.audit import audit
+
+    return audit(source)
+
+
+def _axis(spec: AxisSpec, size: int, navigate: bool) -> Axis:
+    return Axis(name=spec.name, units=spec.units, scale=spec.scale, offset=spec.offset, size=size, navigate=navigate)
+
+
+def _class_of(name: str | None, nav_ndim: int, signal_ndim: int) -> type[BaseSignal]:
+    """The class that was saved, or else the one that fits the number of axes."""
+    import lazy4d.signals as signals
+
+    if name in signals.__all__:
+        return getattr(signals, name)
+    if signal_ndim == 2 and nav_ndim:
+        return Diffraction2D
+    return SIGNAL_CLASSES.get(signal_ndim, BaseSignal)
+
+
+def save(signal: BaseSignal, filename: str | os.PathLike[str], **writer_options: Any) -> None:
+    """Write a signal to a file, block by block, its format chosen by the suffix (``.zarr``).
+
+    Parameters
+    ----------
+    signal : BaseSignal
+        The signal; a lazy one is computed as it is written and never held whole.
+    filename : path
+        Where to.
+    **writer_options
+        Options of the writer, such as ``overwrite=True``.
+
+    Raises
+    ------
+    ValueError
+        No writer for the suffix.
+
+    Examples
+    --------
+    >>> l4.save(d, "scan.docx")
+    Traceback (most recent call last):
+    ...
+    ValueError: cannot write 'scan.docx': no writer for the suffix '.docx'; use one of .zarr
+    """
+    suffix = PurePath(os.fspath(filename)).suffix.lower()
+    if suffix not in WRITERS:
+        raise ValueError(
+            f"cannot write {os.fspath(filename)!r}: no writer for the suffix {suffix!r}; use one of "
+            f"{', '.join(sorted(WRITERS))}"
+        )
+    module, function = WRITERS[suffix]
+    write: Callable[..., None] = getattr(import_module(module), function)
+    write(
+        filename,
+        frames=signal.frames,
+        axes=[axis.as_dictionary() for axis in signal.axes_manager.as_numpy_order()],
+        metadata=signal.metadata.as_dictionary(),
+        original_metadata=signal.original_metadata.as_dictionary(),
+        history=signal.history.to_json(),
+        signal_class=type(signal).__name__,
+        **writer_options,
+    )
+
+
+def compute(*signals: Any, progress: Any = None) -> tuple[Any, ...]:
+    """The signals computed, with one pass over each file however many of them come from it.
+
+    Parameters
+    ----------
+    *signals : BaseSignal, dask array, or list, tuple or dict of them
+        What to compute.
+    progress : bool or callable, optional
+        Overrides the option of `set_options`.
+
+    Returns
+    -------
+    tuple
+        One entry for each argument, with ndarrays as data; the arguments stay lazy.
+
+    Examples
+    --------
+    >>> pattern, com = l4.compute(d.sum(), d.center_of_mass())
+    >>> pattern.data.shape, com.data.shape
+    ((16, 16), (4, 4, 2))
+    """
+    return compute_together(*signals, progress=progress)
+
+
+def persist(*signals: Any, progress: Any = None) -> tuple[Any, ...]:
+    """The signals with their blocks computed and kept in memory (of the workers, on a cluster), still lazy.
+
+    Examples
+    --------
+    >>> l4.persist(d.sum())[0].lazy
+    True
+    """
+    return persist_together(*signals, progress=progress)
+
+
+def explain(*signals: Any) -> Any:
+    """What computing the signals together would do, before it is done: passes, bytes, expected time and memory.
+
+    Examples
+    --------
+    >>> "pass" in str(l4.explain(d.sum(), d.center_of_mass()))
+    True
+    """
+    return explain_together(*signals)

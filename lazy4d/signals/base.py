@@ -1,0 +1,329 @@
+"""`BaseSignal`: data with navigation and signal axes. The class body below is the table of contents of every signal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from lazy4d.axes import AxesManager, Axis
+from lazy4d.errors import ChunkError
+from lazy4d.lazy import Frames
+from lazy4d.metadata import History, Metadata
+from lazy4d.signals import (
+    arithmetic,
+    calibration,
+    computing,
+    construction,
+    display,
+    mapping,
+    reductions,
+    slicing,
+    statistics,
+    transform,
+)
+
+
+class BaseSignal(arithmetic.SignalOperators):
+    """Data of any number of navigation and signal axes, lazy until `compute`.
+
+    Navigation axes say where (scan positions), signal axes what was measured there (a diffraction pattern). Every
+    operation gives a new signal, with axes, metadata and history that belong to its data; nothing is read before
+    `compute`, `plot` or `save`.
+
+    Parameters
+    ----------
+    data : ndarray, dask array, Frames or BaseSignal
+        Pixels in numpy order ``[nav..., signal...]``; of another signal, its pixels, axes, metadata and history.
+    axes : AxesManager, sequence of Axis or of dict, optional
+        Axes in numpy order, navigation first. Without them the last axes of `data` are the signal axes (as many as
+        the class says; all, for `BaseSignal` itself), in pixels.
+    metadata : Metadata or dict, optional
+        What is known of the data; ``metadata.General.title`` is the title.
+    original_metadata : Metadata or dict, optional
+        What the file said, unchanged.
+    history : History, optional
+        How the data were made.
+    title : str, optional
+        Sets ``metadata.General.title``.
+    valid : bool ndarray or dask array [nav...], optional
+        False where a frame is missing or damaged.
+
+    Raises
+    ------
+    ValueError
+        Data and axes do not fit each other, or the class.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> BaseSignal(np.zeros((4, 16), "float32"), title="spectra").axes_manager.signal_shape
+    (16, 4)
+    """
+
+    _content: Any  # ndarray, dask array or Frames
+    _frames: Frames | None
+    _axes_manager: AxesManager
+    _metadata: Metadata
+    _original_metadata: Metadata
+    _history: History
+    _valid: Any
+    _incomplete: str
+    _audit: Callable[[], Any] | None
+    _signal_ndim: ClassVar[int | None] = None
+    _class_of: ClassVar[dict[int, type[BaseSignal]]] = {}
+
+    def __init_subclass__(cls, *, signal_ndim: int | None = None, default: bool = False, **kwargs: Any) -> None:
+        """Note how many signal axes a class has, and whether it is the plain class of that many."""
+        super().__init_subclass__(**kwargs)
+        if signal_ndim is not None:
+            cls._signal_ndim = signal_ndim
+            if default:
+                BaseSignal._class_of[signal_ndim] = cls
+
+    def __init__(
+        self,
+        data: Any,
+        axes: AxesManager | Sequence[Axis | dict[str, Any]] | None = None,
+        metadata: Metadata | dict[str, Any] | None = None,
+        original_metadata: Metadata | dict[str, Any] | None = None,
+        history: History | None = None,
+        *,
+        title: str | None = None,
+        valid: Any = None,
+    ) -> None:
+        audit = None
+        if isinstance(data, BaseSignal):
+            axes = data._axes_manager.copy() if axes is None else axes
+            metadata = data._metadata.copy() if metadata is None else metadata
+            original_metadata = data._original_metadata.copy() if original_metadata is None else original_metadata
+            history = data._history if history is None else history
+            valid = data._valid if valid is None else valid
+            audit = data._audit
+            data = data._content
+        content = construction.check_data(data)
+        signal_ndim = self._signal_ndim
+        if axes is None and isinstance(content, Frames) and signal_ndim is None:
+            signal_ndim = len(content.frame_shape)
+        self._axes_manager = construction.make_axes(
+            axes, construction.shape_of(content), signal_ndim, type(self).__name__
+        )
+        self._check_frame_shape()
+        if isinstance(content, Frames) and len(content.nav_shape) != len(self.nav_shape):
+            content, valid = content.data, None  # another split between navigation and signal: its frames are gone
+        self._content = content
+        self._frames = content if isinstance(content, Frames) else None
+        self._valid, self._incomplete = valid, "nan"
+        self._audit = audit
+        self._metadata = construction.make_metadata(metadata)
+        self._original_metadata = construction.make_metadata(original_metadata)
+        self._history = History() if history is None else history
+        if title is not None:
+            self._metadata.set_item("General.title", title)
+
+    # -- what a signal consists of ---------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Any:
+        """The pixels ``[nav..., signal...]``: an ndarray after `compute`, else a dask array, symbolic until used."""
+        return self._content.data if isinstance(self._content, Frames) else self._content
+
+    @property
+    def frames(self) -> Frames:
+        """The stream of frames behind the signal; a `ChunkError` says so if frames are split between blocks."""
+        if self._frames is None:
+            if construction.is_split(self):
+                raise ChunkError(
+                    f"expected whole frames in each block, found frames of shape {self.frame_shape} cut into blocks of "
+                    f"{self._content.chunks[len(self.nav_shape) :]}: call .rechunk() on the signal first"
+                )
+            self._frames = construction.make_frames(self._content, len(self.nav_shape), self._valid, self._incomplete)
+        return self._frames
+
+    @property
+    def axes_manager(self) -> AxesManager:
+        """The axes: names, units, scales and offsets, to read and to edit."""
+        return self._axes_manager
+
+    @property
+    def metadata(self) -> Metadata:
+        """What is known of the data, a tree to read and to edit."""
+        return self._metadata
+
+    @property
+    def original_metadata(self) -> Metadata:
+        """What the file said, unchanged."""
+        return self._original_metadata
+
+    @property
+    def history(self) -> History:
+        """How the data were made, one entry an operation."""
+        return self._history
+
+    @property
+    def title(self) -> str:
+        """``metadata.General.title``, or an empty text."""
+        return str(self._metadata.get_item("General.title", ""))
+
+    @property
+    def lazy(self) -> bool:
+        """Whether the data are still to be computed."""
+        return not isinstance(self._content, np.ndarray)
+
+    @property
+    def nav_shape(self) -> tuple[int, ...]:
+        """Shape of the navigation, numpy order."""
+        return tuple(self._axes_manager.nav_shape)
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Shape of a frame, numpy order."""
+        return tuple(self._axes_manager.frame_shape)
+
+    @property
+    def nav_axes(self) -> list[Axis]:
+        """Navigation axes, numpy order."""
+        return list(self._axes_manager.as_numpy_order())[: len(self.nav_shape)]
+
+    @property
+    def frame_axes(self) -> list[Axis]:
+        """Signal axes, numpy order."""
+        return list(self._axes_manager.as_numpy_order())[len(self.nav_shape) :]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the data, numpy order."""
+        return self.nav_shape + self.frame_shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the data."""
+        return np.dtype(self._content.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the data, if they were in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    # -- selecting ---------------------------------------------------------------------------------------------------
+    inav = slicing.inav
+    isig = slicing.isig
+    valid = computing.valid
+    crop = slicing.crop
+    split = slicing.split
+    squeeze = slicing.squeeze
+
+    # -- reducing ----------------------------------------------------------------------------------------------------
+    sum = reductions.sum
+    mean = reductions.mean
+    max = reductions.max
+    min = reductions.min
+    std = reductions.std
+    var = reductions.var
+    get_histogram = statistics.get_histogram
+    print_summary_statistics = statistics.print_summary_statistics
+
+    # -- changing ----------------------------------------------------------------------------------------------------
+    T = transform.T
+    transpose = transform.transpose
+    rebin = transform.rebin
+    astype = transform.astype
+    rechunk = transform.rechunk
+    copy = transform.copy
+    deepcopy = transform.deepcopy
+    __copy__ = transform.copy
+    __deepcopy__ = transform.deepcopy
+    set_calibration = calibration.set_calibration
+
+    # -- your own function on every frame ----------------------------------------------------------------------------
+    map = mapping.map
+    map_frames = mapping.map_frames
+    reduce_frames = mapping.reduce_frames
+
+    # -- computing ---------------------------------------------------------------------------------------------------
+    compute = computing.compute
+    persist = computing.persist
+    as_numpy = computing.as_numpy
+    explain = computing.explain
+    audit = computing.audit
+    save = computing.save
+    plot = computing.plot
+    __array__ = computing.to_array
+    __bool__ = computing.to_bool
+    __int__ = computing.to_int
+    __float__ = computing.to_float
+
+    # -- showing -----------------------------------------------------------------------------------------------------
+    __repr__ = display.text
+    _repr_html_ = display.html
+
+    # -- for the modules above ---------------------------------------------------------------------------------------
+
+    def _check_frame_shape(self) -> None:
+        """Refuse frames that a subclass cannot hold; classes with fixed columns override `_fits`."""
+        if not self._fits(self.frame_shape):
+            raise ValueError(
+                f"a {type(self).__name__} holds {self._expected_frame()} at each position, found a signal of shape "
+                f"{self.frame_shape} (numpy order): use BaseSignal, or select the right part first"
+            )
+
+    @classmethod
+    def _fits(cls, frame_shape: tuple[int, ...]) -> bool:
+        return cls._signal_ndim is None or len(frame_shape) == cls._signal_ndim
+
+    @classmethod
+    def _expected_frame(cls) -> str:
+        return f"{cls._signal_ndim} signal axes"
+
+    def _derive(
+        self,
+        data: Any,
+        axes: Sequence[Axis],
+        op: str,
+        params: dict[str, Any],
+        *,
+        kind: type[BaseSignal] | None = None,
+        title: str | None = None,
+        parents: Sequence[BaseSignal] = (),
+    ) -> BaseSignal:
+        """A new signal of `data` and `axes` (copied) with this one's metadata, and one more entry in its history."""
+        manager = AxesManager([axis.copy() for axis in axes])
+        if kind is None:
+            frame_shape = tuple(manager.frame_shape)
+            own = type(self)
+            fits = own._fits(frame_shape) and (
+                own._signal_ndim is not None or len(frame_shape) == len(self.frame_shape)
+            )
+            kind = own if fits else BaseSignal._class_of.get(len(frame_shape), BaseSignal)
+        result = kind(
+            data,
+            manager,
+            self._metadata.copy(),
+            self._original_metadata.copy(),
+            self._history.append(op, params, parents=[parent._history for parent in parents]),
+            title=title,
+        )
+        result._audit = self._audit
+        return result
+
+    def _with_content(self, content: Any, valid: Any = None) -> Self:
+        """The same signal, its data computed or persisted; no entry in the history."""
+        result = type(self)(
+            content, self._axes_manager.copy(), self._metadata.copy(), self._original_metadata.copy(), self._history,
+            valid=valid,
+        )  # fmt: skip
+        result._audit = self._audit
+        if valid is not None:
+            result._incomplete = self.frames.incomplete
+        return result
+
+    def _record(self, op: str, params: dict[str, Any]) -> None:
+        """Add to the history an edit in place (calibration)."""
+        self._history = self._history.append(op, params)

@@ -1,0 +1,32 @@
+"""Signals of two signal axes: images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lazy4d.signals.base import BaseSignal
+
+
+class Signal2D(BaseSignal, signal_ndim=2, default=True):
+    """An image at each position, or a single one. See `BaseSignal`.
+
+    Examples
+    --------
+    >>> Signal2D(np.zeros((64, 128), "float32"), title="mean pattern")
+    <Signal2D, title: mean pattern, dimensions: (|128, 64), float32, 33 kB>
+    """
+
+    def crop_signal(self, top: Any = None, bottom: Any = None, left: Any = None, right: Any = None) -> BaseSignal:
+        """The images between rows `top` and `bottom` and columns `left` and `right`, as ``isig`` selects them.
+
+        Parameters
+        ----------
+        top, bottom, left, right : int, float or str, optional
+            Pixels, axis units or text with units; `bottom` and `right` are left out of the result.
+
+        Examples
+        --------
+        >>> d.crop_signal(top=2, left=4).data.shape
+        (4, 4, 14, 12)
+        """
+        return self.isig[left:right, top:bottom]
