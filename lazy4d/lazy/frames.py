@@ -288,7 +288,10 @@ class Frames:
 
     @cached_property
     def data(self) -> da.Array:
-        """The frames as an ordinary dask array ``[nav..., *frame]``, symbolic until used; invalid frames are 0."""
+        """The frames as an ordinary dask array ``[nav..., *frame]``, symbolic until used.
+
+        Invalid frames of a file, and what stages made of them, are 0; an array is handed out as it was given.
+        """
         if self.is_array and not self.stages:
             return self.source.array
         return self._end(Emit(0, self.dtype), "frames", "keep", self.frame_shape)

@@ -1,0 +1,1 @@
+"""Speed and memory of lazy4d, measured against the memory of the same machine in the same run."""

@@ -1,0 +1,248 @@
+"""Every header of a recording looked at, and what is wrong with it counted and listed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazy4d.io import mapping
+from lazy4d.io.paths import PathLike, expand_paths
+from lazy4d.io.rawframes import RawFrames
+from lazy4d.io.source import Source
+
+_HEADERS_A_CHUNK = 16384
+_MOST_SHOWN = 8
+
+
+class _Found(Protocol):
+    """What `InspectingCheck.inspect` returns; see `lazy4d.io.mib.check.Inspection`."""
+
+    readable: NDArray[np.bool_]
+    same: NDArray[np.bool_]
+    numbers: NDArray[np.int64]
+    wraps: NDArray[np.int64]
+
+
+@runtime_checkable
+class InspectingCheck(Protocol):
+    """A record check that can also tell frame numbers and what differs."""
+
+    @property
+    def nbytes(self) -> int:
+        """First bytes of a record that are looked at."""
+        ...
+
+    def inspect(self, heads: NDArray[np.uint8]) -> _Found:
+        """What each of many headers says."""
+        ...
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Frame numbers that do not follow each other.
+
+    Parameters
+    ----------
+    frame : int
+        Frame, counted from 0 as stored, before which the numbers jump.
+    expected, found : int
+        Number that its header should have, and the one it has.
+    """
+
+    frame: int
+    expected: int
+    found: int
+
+    @property
+    def missing(self) -> int:
+        """Frames that were not stored; negative when numbers go back."""
+        return self.found - self.expected
+
+
+@dataclass(frozen=True)
+class AuditReport:
+    """What the headers of a recording say; frames are counted from 0 as they are stored, over all files.
+
+    Parameters
+    ----------
+    paths : tuple of str
+        Files.
+    frames : int
+        Complete frames stored.
+    frames_expected : int or None
+        Frames that the file or its companion promises.
+    corrupt : tuple of int
+        Frames without a readable header.
+    changed : tuple of int
+        Frames whose header states another geometry than the first.
+    gaps : tuple of Gap
+        Where frame numbers jump.
+    truncated : dict
+        Path of each file that ends inside a frame, and the bytes of that frame that are there.
+    checked : bool
+        False when the format has no frame headers: only sizes were looked at.
+
+    Examples
+    --------
+    >>> print(AuditReport(("/data/scan.mib",), 4, None, (), (), (Gap(2, 3, 5),), {}))
+    scan.mib: 4 frames, damaged
+      frame numbers: 1 jump, 2 frames missing: frame 2 (expected number 3, found 5)
+    """
+
+    paths: tuple[str, ...]
+    frames: int
+    frames_expected: int | None
+    corrupt: tuple[int, ...]
+    changed: tuple[int, ...]
+    gaps: tuple[Gap, ...]
+    truncated: dict[str, int] = field(default_factory=dict)
+    checked: bool = True
+
+    @property
+    def ok(self) -> bool:
+        """True when every header is as it should be and no file is cut short."""
+        return not (self.corrupt or self.changed or self.gaps or self.truncated)
+
+    @property
+    def missing(self) -> int:
+        """Frames that the numbers say were never stored."""
+        return sum(gap.missing for gap in self.gaps if gap.missing > 0)
+
+    def __str__(self) -> str:
+        """A line on the whole, and one for each kind of damage."""
+        name = os.path.basename(self.paths[0]) if self.paths else "no file"
+        more = f" and {len(self.paths) - 1} more" if len(self.paths) > 1 else ""
+        lines = [f"{name}{more}: {self.frames} frames, {'no damage found' if self.ok else 'damaged'}"]
+        if not self.checked:
+            lines.append("  this format has no frame headers: only sizes were checked")
+        if self.frames_expected is not None and self.frames_expected != self.frames:
+            lines.append(f"  {self.frames_expected} frames expected, {self.frames} found")
+        if self.corrupt:
+            lines.append(f"  corrupt headers: {len(self.corrupt)}: frames {_some(self.corrupt)}")
+        if self.changed:
+            lines.append(f"  changed geometry: {len(self.changed)}: frames {_some(self.changed)}")
+        if self.gaps:
+            shown = [f"frame {gap.frame} (expected number {gap.expected}, found {gap.found})" for gap in self.gaps]
+            jumps = "1 jump" if len(self.gaps) == 1 else f"{len(self.gaps)} jumps"
+            lines.append(f"  frame numbers: {jumps}, {self.missing} frames missing: {_some(shown)}")
+        lines += [
+            f"  {os.path.basename(path)} ends inside a frame: {left} bytes of it"
+            for path, left in self.truncated.items()
+        ]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def _some(items: Sequence[Any]) -> str:
+    shown = ", ".join(str(item) for item in items[:_MOST_SHOWN])
+    return shown if len(items) <= _MOST_SHOWN else f"{shown} … {len(items) - _MOST_SHOWN} more"
+
+
+def audit(what: PathLike | Sequence[PathLike] | Source | RawFrames, **options: Any) -> AuditReport:
+    """A report on every frame header of a recording, damaged or not; no pixel is read.
+
+    Parameters
+    ----------
+    what : path, sequence of paths, Source or RawFrames
+        The recording.
+    **options
+        For the reader, when `what` is a path.
+
+    Returns
+    -------
+    AuditReport
+
+    Raises
+    ------
+    FormatError
+        The file is so damaged that not even its first frame can be understood.
+    TypeError
+        The format has no records of fixed length to audit.
+    """
+    expected: int | None = None
+    frames: Any = what
+    if isinstance(what, str | os.PathLike) or (isinstance(what, Sequence) and not isinstance(what, bytes)):
+        what = _read(what, options)
+    if isinstance(what, Source):
+        expected, frames = what.frames_expected, what.frames
+    if not isinstance(frames, RawFrames):
+        raise TypeError(f"only files of records of fixed length can be audited, found {type(frames).__name__}")
+    return _scan(frames, expected)
+
+
+def _read(path: Any, options: dict[str, Any]) -> Source:
+    from lazy4d.io import registry
+
+    first = expand_paths(path)[0]
+    forced = options.pop("reader", None)
+    reader = registry.get_reader(forced) if isinstance(forced, str) else forced or registry.find_reader(first)
+    return registry.read(
+        path, reader=reader, **{"incomplete": "zero", **getattr(reader, "audit_options", {}), **options}
+    )
+
+
+def _scan(frames: RawFrames, expected: int | None) -> AuditReport:
+    files, layout = frames.files, frames.layout
+    check = frames.check if isinstance(frames.check, InspectingCheck) else None
+    corrupt: list[int] = []
+    changed: list[int] = []
+    gaps: list[Gap] = []
+    truncated: dict[str, int] = {}
+    base = 0
+    due: int | None = None
+    owners = dict.fromkeys(files.owners.tolist())
+    for owner in owners:
+        size = int(files.sizes[owner])
+        mapping.check_unchanged(files.path(owner), size, int(files.mtimes[owner]), may_grow=frames.io == "read")
+        count, left = layout.records_in(size)
+        if left:
+            truncated[files.path(owner)] = left
+        if check is not None:
+            for start, heads in _heads(frames, owner, count):
+                found = check.inspect(heads)
+                corrupt += (base + start + np.flatnonzero(~found.readable)).tolist()
+                changed += (base + start + np.flatnonzero(found.readable & ~found.same)).tolist()
+                due = _number_gaps(found, base + start, due, gaps)
+        base += count
+    return AuditReport(
+        tuple(files.path(owner) for owner in owners), base, expected, tuple(corrupt), tuple(changed), tuple(gaps),
+        truncated, check is not None,
+    )  # fmt: skip
+
+
+def _heads(frames: RawFrames, owner: int, count: int) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Headers of one file in chunks, copied from a strided view of its map, whose pages are let go behind."""
+    files, layout = frames.files, frames.layout
+    nbytes = frames.check.nbytes if frames.check is not None else 0
+    size = int(files.sizes[owner])
+    if not count:
+        return
+    held = mapping.mapped(files.path(owner), size, int(files.mtimes[owner]))
+    view: NDArray[np.uint8] = np.ndarray((count, nbytes), np.uint8, held, layout.start, (layout.stride, 1))
+    for start in range(0, count, _HEADERS_A_CHUNK):
+        stop = min(start + _HEADERS_A_CHUNK, count)
+        yield start, np.ascontiguousarray(view[start:stop])
+        if mapping.should_release(size):
+            mapping.release_pages(held, layout.start + start * layout.stride, layout.start + stop * layout.stride)
+
+
+def _number_gaps(found: _Found, base: int, due: int | None, gaps: list[Gap]) -> int | None:
+    """Append the jumps within one chunk; returns the number due next."""
+    rows = np.flatnonzero(found.readable)
+    if not rows.size:
+        return None if due is None else due + len(found.numbers)
+    numbers, wraps = found.numbers[rows], found.wraps[rows]
+    # A frame without a readable number still counts as one.
+    expected = np.empty_like(numbers)
+    expected[1:] = numbers[:-1] + np.diff(rows)
+    expected[0] = numbers[0] if due is None else due + rows[0]
+    difference = numbers - expected
+    jumps = np.flatnonzero((difference != 0) & ~((difference < 0) & (difference % wraps == 0)))
+    gaps += [Gap(base + int(rows[k]), int(expected[k]), int(numbers[k])) for k in jumps.tolist()]
+    return int(numbers[-1]) + len(found.numbers) - int(rows[-1])
