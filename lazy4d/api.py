@@ -66,7 +66,7 @@ def load(
         What to do with missing or damaged frames: refuse the file; give NaN, or zeros, for them, with a warning and
         ``s.valid``; or keep the whole rows only.
     chunks : "auto", int or sequence, optional
-        Positions a block, for each navigation axis in numpy order; runs of whole scan rows of about 64 MiB by default.
+        Positions a block, for each navigation axis in numpy order; runs of whole scan rows of about 128 MiB by default.
     dataset : str, optional
         Which data set of a file that holds several.
     signal_class : type, optional

@@ -15,7 +15,7 @@ from lazy4d.io import mapping
 if TYPE_CHECKING:
     from lazy4d.io.rawframes import RawFrames
 
-_VERIFIED_AHEAD = 64  # records whose headers are verified at once while frames are read in order
+_VERIFIED_AHEAD = 1024  # records whose headers are verified at once while frames are read in order
 _SCATTERED = 8  # runs in one tile from which a gather is quicker than a copy a run
 _LARGE_FILE = 64 << 20  # files of a long series are mapped only from this size on
 
@@ -66,6 +66,9 @@ class RawBlock:
         if (self._owners < 0).any():
             self.valid = self._owners >= 0
         self._starts = self._find_runs()
+        # Most blocks are one run of one mapped file: then a tile is a slice, and a tile's overhead counts.
+        single = self._starts.size == 2 and self._owners[0] >= 0 and self._mapped(int(self._owners[0]))
+        self._whole = self._stored(0, self._numbers.size) if single else None
 
     def _mark_damaged(self) -> None:
         """Records that fail their check become blanks."""
@@ -105,6 +108,9 @@ class RawBlock:
         source = self._source
         if source.check is not None and not source.tolerant:
             self._verify(start, stop)
+        if self._whole is not None:
+            source.layout.decoder(self._whole[start:stop], out[: stop - start], window)
+            return
         first = int(np.searchsorted(self._starts, start, side="right")) - 1
         last = int(np.searchsorted(self._starts, stop, side="left"))
         if last - first > _SCATTERED and self._gather(start, stop, out, window):
@@ -266,6 +272,7 @@ class RawBlock:
                     stop = layout.start + int(records.max()) * layout.stride + layout.offset + layout.payload
                     mapping.release_pages(held, start, stop)
         self._views = {}
+        self._whole = None
         self._scratch = np.empty(0, np.uint8)
 
     def _close_descriptor(self) -> None:

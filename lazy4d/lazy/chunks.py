@@ -29,7 +29,7 @@ def auto_chunks(nav_shape: Sequence[int], frame_nbytes: int, block_bytes: int | 
     frame_nbytes : int
         Stored bytes of one frame.
     block_bytes : int, optional
-        Stored bytes aimed at per block, by default the option of `set_options`: 64 MiB, large against dask's cost per
+        Stored bytes aimed at per block, by default the option of `set_options`: 128 MiB, large against dask's cost per
         task and small against memory.
 
     Returns
@@ -40,7 +40,7 @@ def auto_chunks(nav_shape: Sequence[int], frame_nbytes: int, block_bytes: int | 
     Examples
     --------
     >>> auto_chunks((256, 512), 131072)[0][:3], auto_chunks((256, 512), 131072)[1]
-    ((1, 1, 1), (512,))
+    ((2, 2, 2), (512,))
     """
     if not nav_shape:
         return ()

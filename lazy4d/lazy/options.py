@@ -16,7 +16,7 @@ class Options:
     """
 
     progress: bool | Callable[[int, int], None] = True
-    block_bytes: int = 64 * 2**20
+    block_bytes: int = 128 * 2**20
     io: str = "mmap"
 
     def __post_init__(self) -> None:

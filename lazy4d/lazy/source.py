@@ -18,7 +18,10 @@ class Block(Protocol):
         """Which frames are undamaged; None: all."""
 
     def read(self, start: int, stop: int, out: NDArray[Any], window: Window) -> None:
-        """Decode frames ``[start, stop)`` into ``out[: stop - start]``, at least inside `window`; invalid ones as 0."""
+        """Decode frames ``[start, stop)`` into ``out[: stop - start]``, invalid ones as 0.
+
+        Only pixels inside `window` are needed; an empty window asks for all.
+        """
 
     def close(self) -> None:
         """Release pages and buffers."""

@@ -18,7 +18,9 @@ from lazy4d.lazy.endings import Ending, Extent, Tile
 from lazy4d.lazy.jobs import BlockTicket
 from lazy4d.lazy.stage import Kernel, Window
 
-TILE_BYTES = 2**20
+TILE_BYTES = 2 * 2**20
+"""Bytes of the largest buffer of a tile. Measured from 0.5 to 4 MiB: below, Python between kernels costs; above, cache."""
+
 MAX_TILE_FRAMES = 4096
 MAX_SCRATCH_BYTES = 2**24
 
@@ -68,6 +70,11 @@ class Plan:
     def box(self, block_id: Sequence[int]) -> tuple[slice, ...]:
         """The positions of a block."""
         return tuple(slice(int(b[i]), int(b[i + 1])) for b, i in zip(self.bounds, block_id, strict=True))
+
+    def partial_window(self) -> Window:
+        """The part of a frame to decode; empty for all of it, which sources copy in one go."""
+        whole = all(s == slice(0, n) for s, n in zip(self.window or (), self.steps[0].shape, strict=False))
+        return () if self.window is None or whole else self.window
 
     def frames_per_tile(self) -> int:
         """Frames whose largest buffer stays in cache, counting of step 0 only what is decoded of it."""
@@ -160,13 +167,14 @@ def _walk(plan: Plan, opened: Any, box: Window, lazy: list[Any], ticket: BlockTi
         if valid is not None or results.get(ending.step) is not state  # else nothing is left to do
     ]
     current = list(tiles)
+    window = plan.partial_window()
     for i in range(0, n if plan.window is not None else 0, m):
         ticket.check()
         j = min(i + m, n)
         root = view(i, j) if view is not None else None
         if root is None:
             root = results[0][i:j] if 0 in results else tiles[0][: j - i]
-            opened.read(i, j, root, plan.window or ())
+            opened.read(i, j, root, window)
         current[0] = root
         for call in calls:
             out = tiles[call.index][: j - i] if call.result is None else call.result[i:j]

@@ -257,7 +257,7 @@ def astype(signal: BaseSignal, dtype: Any) -> BaseSignal:
 
 
 def rechunk(signal: BaseSignal, nav_chunks: Any = "auto", sig_chunks: Any = -1) -> BaseSignal:
-    """The signal cut into other blocks: runs of whole scan rows of about 64 MiB by default.
+    """The signal cut into other blocks: runs of whole scan rows of about 128 MiB by default.
 
     Parameters
     ----------

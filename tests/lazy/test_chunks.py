@@ -28,10 +28,10 @@ def test_auto_blocks_keep_the_limit_unless_one_frame_exceeds_it(shape, nbytes):
 
 
 def test_a_large_scan_is_cut_into_blocks_of_about_the_default_size():
-    rows, columns = auto_chunks((1024, 1024), 131072)
-    assert columns == (512, 512)
+    rows, columns = auto_chunks((1024, 2048), 131072)
+    assert columns == (1024, 1024)
     assert set(rows) == {1}
-    assert auto_chunks((256, 256), 131072)[0][0] * 256 * 131072 == 64 * 2**20
+    assert auto_chunks((256, 256), 131072)[0][0] * 256 * 131072 == 128 * 2**20
 
 
 @pytest.mark.parametrize(

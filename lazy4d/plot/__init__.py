@@ -1,0 +1,6 @@
+"""Pictures of signals, for reports and papers. The only part of lazy4d that imports matplotlib; nothing needs a display."""
+
+from lazy4d.plot.panel import panel
+from lazy4d.plot.scale_bar import scale_bar
+
+__all__ = ["panel", "scale_bar"]
