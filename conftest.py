@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,11 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(os.environ.get("LAZY4D_CHECKOUT", Path(__file__).parent))
 VENDOR_DATA = Path(os.environ.get("LAZY4D_TEST_DATA", CHECKOUT.parent / "shared" / "data"))
+
+# numba does not notice a change in a helper of a kernel: machine code is kept by the source of them all.
+KERNELS = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("lazy4d/kernels/*.py")))
+CACHE = Path(tempfile.gettempdir(), f"lazy4d-tests-{hashlib.sha1(KERNELS).hexdigest()[:12]}")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE))
 
 NAV_SHAPE, FRAME_SHAPE = (4, 5), (12, 10)  # non-square on both sides, so that swapped axes show
 

@@ -1,9 +1,9 @@
 """Print the tables of speed and memory.
 
-    python -m benchmarks                                  # everything, on 2.1 GB: about 5 minutes
-    python -m benchmarks speed variants --rounds 9
-    python -m benchmarks speed --peer /path/to/libertem-environment/bin/python
-    python -m benchmarks --quick                          # smaller data, to see that everything runs
+python -m benchmarks                                  # everything, on 2.1 GB: about 5 minutes
+python -m benchmarks speed variants --rounds 9
+python -m benchmarks speed --peer /path/to/libertem-environment/bin/python
+python -m benchmarks --quick                          # smaller data, to see that everything runs
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lazy4d-benchmarks-") as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        print(f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {options.rounds} rounds")
+        print(
+            f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {options.rounds} rounds"
+        )
         if {"startup", "speed", "variants"} & set(wanted):
             data = Dataset(folder, options.rows)
         for section in wanted:

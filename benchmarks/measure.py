@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numba
 import numpy as np
@@ -31,7 +32,7 @@ class MemoryLimit:
 
     def __call__(self) -> int:
         edges = np.linspace(0, self.values.size, (os.cpu_count() or 1) + 1).astype(np.int64)
-        parts = [self.values[a:b] for a, b in zip(edges[:-1], edges[1:], strict=True)]
+        parts = [self.values[a:b] for a, b in pairwise(edges)]
         return sum(int(x) for x in self.pool.map(_total, parts))
 
 
@@ -66,6 +67,8 @@ def interleave(jobs: Mapping[str, Job], rounds: int, warm_up: int = 1) -> Timing
 def table(header: list[str], rows: list[list[str]]) -> str:
     """Columns aligned for a terminal."""
     widths = [max(len(row[k]) for row in [header, *rows]) for k in range(len(header))]
-    lines = ["  ".join(cell.ljust(w) if k == 0 else cell.rjust(w) for k, (cell, w) in enumerate(zip(row, widths, strict=True)))
-             for row in [header, *rows]]  # fmt: skip
+    lines = []
+    for row in [header, *rows]:
+        cells = [cell.rjust(width) for cell, width in zip(row, widths, strict=True)]
+        lines.append("  ".join([row[0].ljust(widths[0]), *cells[1:]]))
     return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])

@@ -17,9 +17,18 @@ SIDE = 1024  # positions along each axis: 256 GiB of float32 frames
 WORKERS = 2
 WORKER_LIMIT = "2GB"
 
+SCRIPT = """
+import json
+
+from benchmarks.memory import job
+
+if __name__ == "__main__":
+    print(json.dumps(job({path!r}, {rows}, {cluster})))
+"""
+
 
 def job(path: str, rows: int, cluster: bool) -> dict[str, float]:
-    """Stream the first `rows` scan rows: annulus, centre of mass and sum pattern in one pass. In a process of its own."""
+    """Stream the first `rows` scan rows, annulus, centre of mass and sum pattern at once; in a process of its own."""
     from lazy4d.lazy.memory import memory_use
 
     signal = l4.load(path, scan_shape=(SIDE, SIDE), frame_shape=(256, 256), dtype="<f4")
@@ -110,10 +119,8 @@ def report(folder: Path, gigabytes: float) -> str:
     rows_needed = max(1, min(SIDE, round(gigabytes * 1e9 / (SIDE * 256 * 256 * 4))))
     lines = []
     for label, cluster in (("threads", False), (f"{WORKERS} workers of {WORKER_LIMIT}", True)):
-        code = f"from benchmarks.memory import job; import json; print(json.dumps(job({str(path)!r}, {rows_needed}, {cluster})))"
-        script = f"if __name__ == '__main__':\n    {code}\n"
         target = folder / "memory_job.py"
-        target.write_text(script)
+        target.write_text(SCRIPT.format(path=str(path), rows=rows_needed, cluster=cluster))
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
         done = subprocess.run([sys.executable, str(target)], capture_output=True, text=True, env=env)
         if done.returncode:

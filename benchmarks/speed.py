@@ -119,7 +119,9 @@ def report(data: Dataset, rounds: int, peer: Peer | None) -> str:
         rows.append([name, f"{speed:.1f}", f"{speed / limit:.2f}", target, ratio, f"{timings.spread(name):.0%}"])
     once, com = timings.median("4 images + COM + sum + max, one pass"), timings.median("centre of mass")
     text = table(["work", "GB/s", "x limit", "target", "x LiberTEM", "spread"], rows)
-    return f"{text}\none pass for seven results takes {once / com:.2f} x the time of the centre of mass alone (target: 2)"
+    return (
+        f"{text}\none pass for seven results takes {once / com:.2f} x the time of the centre of mass alone (target: 2)"
+    )
 
 
 def report_variants(data: Dataset, folder: Path, rounds: int) -> str:

@@ -1,6 +1,6 @@
 """Runs inside LiberTEM's own environment: reads job names, prints the seconds each took.
 
-    python libertem_worker.py FILE.hdr EXECUTOR
+python libertem_worker.py FILE.hdr EXECUTOR
 """
 
 import json
@@ -8,10 +8,10 @@ import sys
 import time
 
 import libertem.api as lt
-from libertem.udf.masks import ApplyMasksUDF
-from libertem.udf.com import CoMUDF
-from libertem.udf.sum import SumUDF
 from libertem.masks import circular, ring
+from libertem.udf.com import CoMUDF
+from libertem.udf.masks import ApplyMasksUDF
+from libertem.udf.sum import SumUDF
 
 
 def main() -> None:

@@ -224,10 +224,15 @@ class RawFrames:
         described = repr((files.digest, layout, navigation.identity, incomplete, check))
         self.token: str = hashlib.blake2b(described.encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
+    @property
+    def label(self) -> str:
+        """Where the frames come from, for reports."""
+        more = f" and {len(self.files.names) - 1} more" if len(self.files.names) > 1 else ""
+        return f"{self.files.path(0)}{more}"
+
     def __repr__(self) -> str:
         """Shape, dtype and files in one line."""
-        more = f" and {len(self.files.names) - 1} more" if len(self.files.names) > 1 else ""
-        return f"<RawFrames {self.nav_shape}|{self.frame_shape}, {self.dtype}, {self.files.path(0)}{more}>"
+        return f"<RawFrames {self.nav_shape}|{self.frame_shape}, {self.dtype}, {self.label}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as its few parameters; no handle, no map, no pixel."""

@@ -147,7 +147,11 @@ def _estimate(walk: Walk, named: dict[str, str], threads: int) -> PassEstimate:
 def _describe(source: Any) -> str:
     inner = getattr(source, "source", source)
     label = getattr(inner, "label", None)
-    return str(label) if label else ("array in memory" if getattr(source, "plain", None) is not None else "dask array")
+    if label:
+        return str(label)
+    if source.array is None:
+        return type(inner).__name__
+    return "array in memory" if getattr(source, "plain", None) is not None else "dask array"
 
 
 def _kernels(plan: Plan) -> tuple[str, ...]:

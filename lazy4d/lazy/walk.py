@@ -19,7 +19,7 @@ from lazy4d.lazy.jobs import BlockTicket
 from lazy4d.lazy.stage import Kernel, Window
 
 TILE_BYTES = 2 * 2**20
-"""Bytes of the largest buffer of a tile. Measured from 0.5 to 4 MiB: below, Python between kernels costs; above, cache."""
+"""Bytes of the largest buffer of a tile: of 0.5 to 4 MiB, less pays for Python between kernels, more for cache."""
 
 MAX_TILE_FRAMES = 4096
 MAX_SCRATCH_BYTES = 2**24
