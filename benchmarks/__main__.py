@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="keep the data here; a temporary folder by default")
     parser.add_argument("--stream", type=float, default=34.4, help="gigabytes really streamed of the 256 GiB file")
     parser.add_argument("--peer", help="python of an environment that has LiberTEM")
-    parser.add_argument("--executor", default="threads", help="LiberTEM's executor")
+    parser.add_argument("--executor", default="pipelined", help="LiberTEM's executor")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)

@@ -1,4 +1,4 @@
-"""Pictures of signals, for reports and papers. The only part of lazy4d that imports matplotlib; nothing needs a display."""
+"""Pictures of signals, for reports and papers: the only part that imports matplotlib. Nothing needs a display."""
 
 from lazy4d.plot.panel import panel
 from lazy4d.plot.scale_bar import scale_bar

@@ -17,8 +17,23 @@ DETECTORS = ("#35c9ff", "#ffb000", "#8dff6b", "#ff7bd5", "#ffffff", "#c9a0ff")
 
 _LIGHTEST, _CHROMA = 0.76, 0.125  # of the longest vector, in OKLab; nearly all hues of this chroma exist in sRGB
 
-_LMS_FROM_LAB = np.array([[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]])  # fmt: skip
-_RGB_FROM_LMS = np.array([[4.0767416621, -3.3077115913, 0.2309699292], [-1.2684380046, 2.6097574011, -0.3413193965], [-0.0041960863, -0.7034186147, 1.7076147010]])  # fmt: skip
+_GAMMA = 0.75
+"""Of lightness over length: short vectors still have a colour that can be told."""
+
+_LMS_FROM_LAB = np.array(
+    [
+        [1.0, 0.3963377774, 0.2158037573],
+        [1.0, -0.1055613458, -0.0638541728],
+        [1.0, -0.0894841775, -1.2914855480],
+    ]
+)
+_RGB_FROM_LMS = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+)
 
 
 def color_map(name: str) -> Colormap:
@@ -58,7 +73,7 @@ def direction_colors(dy: Any, dx: Any, longest: float) -> NDArray[np.float64]:
     array([0., 0., 0.])
     """
     y, x = np.broadcast_arrays(np.asarray(dy, np.float64), np.asarray(dx, np.float64))
-    part = np.minimum(np.hypot(y, x) / (longest or 1.0), 1.0)
+    part = np.minimum(np.hypot(y, x) / (longest or 1.0), 1.0) ** _GAMMA
     angle = np.arctan2(y, x)
     lab = np.stack([_LIGHTEST * part, _CHROMA * part * np.cos(angle), _CHROMA * part * np.sin(angle)], -1)
     linear = np.clip((lab @ _LMS_FROM_LAB.T) ** 3 @ _RGB_FROM_LMS.T, 0.0, 1.0)

@@ -52,6 +52,6 @@ def outline(mask: NDArray[Any], color: str) -> LineCollection:
     Examples
     --------
     >>> len(outline(np.eye(2, dtype=bool), "white").get_segments())
-    8
+    6
     """
-    return LineCollection(list(mask_outline(mask)), colors=color, linewidths=1.3, capstyle="projecting", zorder=4)
+    return LineCollection(list(mask_outline(mask)), colors=color, linewidths=1.1, capstyle="projecting", zorder=4)

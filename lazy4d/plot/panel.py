@@ -1,0 +1,140 @@
+"""Several signals side by side in one figure, labelled and calibrated."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from lazy4d.plot.colors import DETECTORS, robust_limits
+from lazy4d.plot.image import Image, draw
+from lazy4d.signals import BaseSignal, BeamPosition
+from lazy4d.signals.computing import compute_together
+
+_WIDTH, _HEIGHT, _TITLE = 3.35, 2.85, 0.3  # inches
+
+BEAM_PICTURES = ("y", "x", "direction")
+
+
+def panel(
+    signals: Mapping[str, BaseSignal],
+    *,
+    detectors: Mapping[str, Any] | None = None,
+    beam: Sequence[str] = BEAM_PICTURES,
+    label: str = "counts",
+    columns: int | None = None,
+    title: str = "",
+    dpi: float = 150,
+) -> Figure:
+    """A figure of maps, diffraction patterns and beam positions, each with title, scale bar and colour bar.
+
+    Parameters
+    ----------
+    signals : dict of BaseSignal
+        What to show, by its title: virtual images and other maps of a scan (two navigation axes); diffraction patterns
+        (two signal axes, no navigation), on a logarithmic scale; and `BeamPosition`, as displacements from the centre.
+        Those still lazy are computed, all that come from one file in one pass.
+    detectors : dict of ROI or bool ndarray [ky, kx], optional
+        Outlined in the patterns. Where a key is also the title of a map, the map gets a frame of the outline's colour.
+    beam : sequence of {"y", "x", "direction"}
+        Pictures of a beam position: displacement down, displacement to the right, and both as colours.
+    label : str
+        What maps and patterns count, for their colour bars.
+    columns : int, optional
+        Pictures in a row; by default at most 3.
+    title : str
+        Above all pictures.
+    dpi : float
+        Dots an inch of the figure when it is saved; a picture is about 3.3 inches wide.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Not known to pyplot, so nothing has to be closed; ``figure.savefig("panel.png")`` writes it.
+
+    Raises
+    ------
+    ValueError
+        Nothing to show, a signal that is none of the above, or an unknown entry of `beam`.
+
+    Examples
+    --------
+    >>> bright = l4.CircleROI(8, 8, 3)
+    >>> figure = panel({"BF": d.get_virtual_image(bright), "mean": d.mean()}, detectors={"BF": bright})
+    >>> len(figure.axes)
+    2
+    """
+    unknown = [name for name in beam if name not in BEAM_PICTURES]
+    if unknown:
+        raise ValueError(f"beam={tuple(beam)!r}: expected a selection of {BEAM_PICTURES}, found {unknown[0]!r}")
+    known = compute_together(dict(signals))[0]
+    outlined = dict(detectors or {})
+    color_of = {name: DETECTORS[k % len(DETECTORS)] for k, name in enumerate(outlined)}
+    images = [
+        image
+        for name, signal in known.items()
+        for image in _images(name, signal, outlined, color_of, tuple(beam), label)
+    ]
+    if not images:
+        raise ValueError(f"expected at least one signal to show, found {dict(signals)!r} with beam={tuple(beam)!r}")
+    columns = max(1, min(3, len(images)) if columns is None else columns)
+    rows = math.ceil(len(images) / columns)
+    size = (_WIDTH * min(columns, len(images)), _HEIGHT * rows + (_TITLE if title else 0.0))
+    figure = Figure(figsize=size, dpi=dpi, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.02, hspace=0.03)  # type: ignore[union-attr, call-arg]
+    for number, image in enumerate(images, 1):
+        draw(figure.add_subplot(rows, columns, number), image)
+    if title:
+        figure.suptitle(title, fontsize=10.5, x=0.01, ha="left")
+    return figure
+
+
+def _images(
+    name: str,
+    signal: BaseSignal,
+    detectors: Mapping[str, Any],
+    color_of: Mapping[str, str],
+    beam: tuple[str, ...],
+    label: str,
+) -> Iterator[Image]:
+    """The pictures of one signal."""
+    if isinstance(signal, BeamPosition) and len(signal.nav_shape) == 2:
+        yield from _beam(name, signal, beam)
+        return
+    axes: Any = tuple(signal.nav_axes + signal.frame_axes)
+    if len(signal.shape) != 2 or len(signal.nav_shape) == 1:
+        raise ValueError(
+            f"{name!r}: expected a map (two navigation axes), a pattern (two signal axes, no navigation) or the beam "
+            f"positions of a scan of two axes, found {signal!r}: select with inav or reduce it first, such as .mean()"
+        )
+    if signal.dtype.kind == "c":
+        raise ValueError(f"{name!r}: expected real numbers, found {signal!r}: take abs(signal) first")
+    values = signal.as_numpy().astype(np.float64)
+    if signal.nav_shape:
+        yield Image(name, values, axes, label, frame=color_of.get(name))
+        return
+    x_first = (axes[1], axes[0])
+    masks = [
+        (one.mask(x_first) if hasattr(one, "mask") else np.asarray(one, bool), color_of[key])
+        for key, one in detectors.items()
+    ]
+    yield Image(name, values, axes, label, "pattern", outlines=masks)
+
+
+def _beam(name: str, signal: BeamPosition, beam: tuple[str, ...]) -> Iterator[Image]:
+    """Displacements from the centre; both components on the same scale, so that they can be compared."""
+    moved = signal.as_numpy() - np.asarray(signal.center)
+    axes: Any = tuple(signal.nav_axes)
+    reach = robust_limits(np.abs(moved))[1]
+    arrows = {"y": "down", "x": "right"}
+    for one in beam:
+        if one == "direction":
+            yield Image(f"{name}, direction", moved, axes, "px", "direction")
+        else:
+            component = moved[..., "yx".index(one)]
+            yield Image(f"{name}, {one}", component, axes, f"px (positive: {arrows[one]})", "signed", (-reach, reach))
