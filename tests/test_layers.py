@@ -55,8 +55,6 @@ LAYERS = {
 # The only imports against the arrows, all inside the function named here: (layer, function) -> layers.
 UPWARD = {
     ("signals", "save"): {"api"},
-    ("signals", "plot"): {"plot"},
-    ("signals", "preview"): {"plot"},
 }
 
 HEAVY = {"dask", "distributed", "fsspec", "h5py", "hdf5plugin", "matplotlib", "pint", "scipy", "traits", "zarr"}

@@ -31,7 +31,7 @@ class BaseSignal(arithmetic.SignalOperators):
 
     Navigation axes say where (scan positions), signal axes what was measured there (a diffraction pattern). Every
     operation gives a new signal, with axes, metadata and history that belong to its data; nothing is read before
-    `compute`, `plot` or `save`.
+    `compute` or `save`.
 
     Parameters
     ----------
@@ -254,7 +254,6 @@ class BaseSignal(arithmetic.SignalOperators):
     explain = computing.explain
     audit = computing.audit
     save = computing.save
-    plot = computing.plot
     __array__ = computing.to_array
     __bool__ = computing.to_bool
     __int__ = computing.to_int

@@ -1,9 +1,8 @@
-"""From lazy to known: compute, persist, explain, numbers of one value, and what is sent on to files and plots."""
+"""From lazy to known: compute, persist, explain, numbers of one value, and what is sent on to files."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -183,11 +182,6 @@ def save(signal: BaseSignal, filename: Any, **options: Any) -> None:
     from lazy4d import api
 
     api.save(signal, filename, **options)
-
-
-def plot(signal: BaseSignal, **options: Any) -> Any:
-    """Show the signal: navigator and frame, read as they are looked at; returns at once."""
-    return import_module("lazy4d.plot").plot(signal, **options)
 
 
 def to_array(signal: BaseSignal, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

@@ -74,4 +74,3 @@ def test_neighbours_see_nan(blocks):
     padded = np.pad(bad(), 1, mode="edge")
     touched = np.array([[padded[y : y + 3, x : x + 3].any() for x in range(4)] for y in range(6)])
     np.testing.assert_array_equal(np.isnan(got).all(axis=(2, 3)), touched)
-
