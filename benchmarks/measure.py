@@ -1,39 +1,14 @@
-"""Timing: competitors take turns, medians are reported, and the speed of memory is measured in the same run."""
+"""Timing: competitors take turns, medians are reported."""
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import pairwise
 
-import numba
 import numpy as np
 
 Job = Callable[[], object]
-
-
-@numba.njit(nogil=True, cache=True)
-def _total(values):
-    total = np.uint64(0)
-    for i in range(values.size):
-        total += values[i]
-    return total
-
-
-class MemoryLimit:
-    """The sum of all native uint16 of a mapped file by as many threads as there are cores: nothing reads faster."""
-
-    def __init__(self, path: str) -> None:
-        self.values = np.memmap(path, "u2", mode="r")
-        self.pool = ThreadPoolExecutor(os.cpu_count() or 1)
-
-    def __call__(self) -> int:
-        edges = np.linspace(0, self.values.size, (os.cpu_count() or 1) + 1).astype(np.int64)
-        parts = [self.values[a:b] for a, b in pairwise(edges)]
-        return sum(int(x) for x in self.pool.map(_total, parts))
 
 
 @dataclass

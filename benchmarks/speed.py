@@ -10,8 +10,9 @@ import numpy as np
 
 import lazy4d as l4
 from benchmarks.dataset import DETECTORS, Dataset, packed_variants
-from benchmarks.measure import Job, MemoryLimit, Timings, interleave, table
+from benchmarks.measure import Job, Timings, interleave, table
 from benchmarks.peers import Peer
+from lazy4d.cli.limit import MemoryLimit
 
 CENTRE = 128
 
@@ -104,7 +105,7 @@ def report(data: Dataset, rounds: int, peer: Peer | None) -> str:
     """The table of the main rows, with LiberTEM beside it where it is installed elsewhere."""
     signal = l4.load(data.path)
     check(signal, data)
-    competitors: dict[str, Job] = {"limit": MemoryLimit(str(data.path)), **jobs(signal)}
+    competitors: dict[str, Job] = {"limit": MemoryLimit(data.path), **jobs(signal)}
     if peer is not None:
         competitors |= {f"LiberTEM: {name}": partial(peer.run, name) for name in peer.jobs}
     timings = interleave(competitors, rounds)
@@ -128,7 +129,7 @@ def report_variants(data: Dataset, folder: Path, rounds: int) -> str:
     """Modified signals, packed formats and own kernels: GB/s of the bytes of the frames that are read."""
     signal = l4.load(data.path)
     work = variants(signal)
-    limit = MemoryLimit(str(data.path))
+    limit = MemoryLimit(data.path)
     timings = interleave({"limit": limit, **work}, rounds)
     top = data.nbytes / 1e9 / timings.median("limit")
     rows = []
