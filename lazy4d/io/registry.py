@@ -28,6 +28,7 @@ _BUILT_IN = {
     "mib": "lazy4d.io.mib.reader:READER",
     "npy": "lazy4d.io.npy:READER",
     "raw": "lazy4d.io.raw_binary:READER",
+    "zarr": "lazy4d.io.zarr_store:READER",
 }
 
 
