@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
-from lazy4d.axes import AxesManager, Axis
+from lazy4d.axes import AxesManager, Axis, Coordinate
 from lazy4d.errors import Lazy4DWarning
 from lazy4d.lazy import Frames
 from lazy4d.lazy.options import options, set_options
@@ -21,12 +21,12 @@ from lazy4d.signals.computing import compute_together, explain_together, persist
 from lazy4d.signals.stacking import stack
 
 if TYPE_CHECKING:
-    from lazy4d.io.source import AxisSpec, Source
+    from lazy4d.io.source import Source
 
 __all__ = ["compute", "explain", "load", "persist", "save", "set_options", "stack"]
 
 SAVED_SIGNAL = "lazy4d"
-"""Key of a source's metadata where our own files keep what only they know: signal_class, history."""
+"""Key of a source's metadata where our own files keep what only they know: signal_class, history, axes."""
 
 WRITERS = {".zarr": ("lazy4d.io.zarr_store", "save_zarr")}
 """Module and function that write a file, by its suffix."""
@@ -131,18 +131,17 @@ def signal_of(source: Source, *, chunks: Any = "auto", signal_class: type[BaseSi
         As for `load`.
     """
     frames = Frames.from_source(source.frames, chunks)
-    nav = [_axis(spec, n, True) for spec, n in zip(source.navigation_axes, frames.nav_shape, strict=True)]
-    signal = [_axis(spec, n, False) for spec, n in zip(source.signal_axes, frames.frame_shape, strict=True)]
     metadata = dict(source.metadata)
     saved = metadata.pop(SAVED_SIGNAL, {})
+    rows = _saved_axes(saved.get("axes", ()), frames.nav_shape + frames.frame_shape) or _axes_of(source, frames)
     tree = Metadata(metadata)
     tree.set_item("General.title", source.title)
-    axes = AxesManager([*nav, *signal])
+    axes = AxesManager(rows)
     if tree.get_item(BEAM_ENERGY, None) is not None:
         axes.beam_energy = tree.get_item(BEAM_ENERGY)
     history = History.from_json(saved["history"]) if "history" in saved else History()
     params = {"path": source.identity.get("path"), "scan_shape": list(frames.nav_shape)}
-    result = (signal_class or _class_of(saved.get("signal_class"), len(nav), len(signal)))(
+    result = (signal_class or _class_of(saved.get("signal_class"), len(frames.nav_shape), len(frames.frame_shape)))(
         frames,
         axes,
         tree,
@@ -159,8 +158,24 @@ def _audit(source: Source) -> Any:
     return audit(source)
 
 
-def _axis(spec: AxisSpec, size: int, navigate: bool) -> Axis:
-    return Axis(name=spec.name, units=spec.units, scale=spec.scale, offset=spec.offset, size=size, navigate=navigate)
+def _axes_of(source: Source, frames: Frames) -> list[Axis]:
+    """Axes as a reader describes them, numpy order."""
+    shapes = (source.navigation_axes, frames.nav_shape, True), (source.signal_axes, frames.frame_shape, False)
+    return [
+        Axis(name=spec.name, units=spec.units, scale=spec.scale, offset=spec.offset, size=size, navigate=navigate)
+        for specs, shape, navigate in shapes
+        for spec, size in zip(specs, shape, strict=True)
+    ]
+
+
+def _saved_axes(saved: Sequence[dict[str, Any]], shape: tuple[int, ...]) -> list[Axis]:
+    """Axes as `save` wrote them, with the places of chosen positions; none for data loaded in another shape."""
+    if tuple(axis["size"] for axis in saved) != shape:
+        return []
+    return [
+        Axis(**{**axis, "coordinates": tuple(Coordinate(*place) for place in axis.get("coordinates", ()))})
+        for axis in saved
+    ]
 
 
 def _class_of(name: str | None, nav_ndim: int, signal_ndim: int) -> type[BaseSignal]:

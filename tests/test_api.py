@@ -197,3 +197,33 @@ def test_vendor_file(vendor_data: Any) -> None:
     if not files:
         pytest.skip("no .mib file in the vendor data")
     assert len(l4.load(files[0]).frame_shape) == 2
+
+
+def test_positions_of_a_mask_and_beam_energy_survive_saving(tmp_path):
+    data = np.random.default_rng(0).poisson(3, (6, 5, 8, 8)).astype("u2")
+    signal = l4.Diffraction2D(data)
+    signal.set_calibration(scale=0.02, units="1/Å", scan_scale=2.0, scan_units="nm", beam_energy="200 kV")
+    mask = data.sum(axis=(2, 3)) % 2 == 0
+    chosen = signal.inav[mask]
+    chosen.save(tmp_path / "chosen.zarr")
+    back = l4.load(tmp_path / "chosen.zarr")
+    assert back.axes_manager.equals(chosen.axes_manager)
+    assert back.axes_manager["kx"].beam_energy == 200.0
+    np.testing.assert_array_equal(back.axes_manager[0].coordinates[0].values, np.nonzero(mask)[1] * 2.0)
+    np.testing.assert_array_equal(back.as_numpy(), data[mask])
+
+
+def test_missing_positions_of_a_map_stay_nan_through_a_file(tmp_path):
+    path = l4.data.write_mib(tmp_path / "scan.mib", np.ones((12, 256, 256), "u2"))
+    with open(path, "r+b") as file:
+        file.seek(5 * (384 + 131072))
+        file.write(b"XXXX")
+    with pytest.warns(l4.errors.Lazy4DWarning, match="damage|invalid|header"):
+        signal = l4.load(path, scan_shape=(3, 4), incomplete="nan")
+    signal.get_total_intensity().save(tmp_path / "map.zarr")
+    with pytest.warns(l4.errors.Lazy4DWarning, match="1 of 12 frames were missing or damaged when this was saved"):
+        back = l4.load(tmp_path / "map.zarr", incomplete="nan")
+    expected = np.full(12, 65536.0)
+    expected[5] = np.nan
+    np.testing.assert_array_equal(back.as_numpy(), expected.reshape(3, 4))
+    np.testing.assert_array_equal(back.valid.compute().data, ~np.isnan(expected).reshape(3, 4))

@@ -105,7 +105,7 @@ class Emit:
         rows = state[tile.start : tile.stop]
         if rows.ctypes.data != tile.frames.ctypes.data:
             np.copyto(rows, tile.frames, casting="unsafe" if self.nan else "same_kind")
-        if tile.keep is not None:
+        if tile.keep is not None and (self.nan or self.step):  # step 0 holds what the source gives for them
             rows[~tile.keep] = np.nan if self.nan else 0
 
     def finish(self, state: NDArray[Any], extent: Extent) -> NDArray[Any] | None:

@@ -49,9 +49,15 @@ class Frames:
 
     @classmethod
     def from_source(cls, source: FrameSource, chunks: str | int | Sequence[int | Sequence[int]] = "auto") -> Frames:
-        """The frames of a file, cut into blocks of whole scan rows; see `chunks.normalize_chunks`."""
+        """The frames of a file, cut into blocks of whole scan rows; see `chunks.normalize_chunks`.
+
+        A source that is stored in blocks of its own says so by `preferred_chunks`, which ``"auto"`` then means.
+        """
         if 0 in source.nav_shape:
             raise ValueError(f"a scan of shape {source.nav_shape} has no frames")
+        own = getattr(source, "preferred_chunks", None)
+        if own is not None and isinstance(chunks, str) and chunks == "auto":
+            chunks = own
         return cls(FileRoot(source), chunking.normalize_chunks(chunks, source.nav_shape, source.frame_nbytes))
 
     @classmethod

@@ -58,6 +58,11 @@ class Kernel:
         return function_name(self.function)
 
     @property
+    def calls_users_function(self) -> bool:
+        """Whether it loops over frames in Python with a function that may do anything, matrix products included."""
+        return bool(getattr(getattr(self.function, "func", self.function), "calls_users_function", False))
+
+    @property
     def compiled(self) -> bool:
         """Whether numba compiled it."""
         return hasattr(self.function, "py_func")

@@ -147,7 +147,7 @@ def checksum(data: Any) -> int:
     '0xe3069283'
     """
     try:
-        from numcodecs.checksum32 import CRC32C  # type: ignore[import-untyped]
+        from numcodecs.checksum32 import CRC32C
     except ImportError as error:
         raise MissingCodecError(
             "the checksum CRC-32C of Zarr stores is not available: pip install --upgrade numcodecs google-crc32c"
@@ -162,7 +162,7 @@ def _blosc(cname: str, clevel: int, shuffle: str) -> Any:
     key = (cname, clevel, shuffle)
     if key not in _made:
         try:
-            from numcodecs.blosc import Blosc  # type: ignore[import-untyped]
+            from numcodecs.blosc import Blosc
         except ImportError as error:
             raise MissingCodecError(
                 "Zarr stores are compressed with Blosc, which is not installed: pip install numcodecs"
