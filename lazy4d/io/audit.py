@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -77,7 +78,7 @@ class AuditReport:
     frames_expected : int or None
         Frames that the file or its companion promises.
     corrupt : tuple of int
-        Frames without a readable header.
+        Frames without a readable header or, in a store, missing or failing their checksum.
     changed : tuple of int
         Frames whose header states another geometry than the first.
     gaps : tuple of Gap
@@ -86,6 +87,8 @@ class AuditReport:
         Path of each file that ends inside a frame, and the bytes of that frame that are there.
     checked : bool
         False when the format has no frame headers: only sizes were looked at.
+    kind : str
+        What was checked: ``"headers"``, or ``"chunks"`` of a store by their checksums.
 
     Examples
     --------
@@ -102,6 +105,7 @@ class AuditReport:
     gaps: tuple[Gap, ...]
     truncated: dict[str, int] = field(default_factory=dict)
     checked: bool = True
+    kind: str = "headers"
 
     @property
     def ok(self) -> bool:
@@ -123,7 +127,7 @@ class AuditReport:
         if self.frames_expected is not None and self.frames_expected != self.frames:
             lines.append(f"  {self.frames_expected} frames expected, {self.frames} found")
         if self.corrupt:
-            lines.append(f"  corrupt headers: {len(self.corrupt)}: frames {_some(self.corrupt)}")
+            lines.append(f"  corrupt {self.kind}: {len(self.corrupt)}: frames {_some(self.corrupt)}")
         if self.changed:
             lines.append(f"  changed geometry: {len(self.changed)}: frames {_some(self.changed)}")
         if self.gaps:
@@ -145,7 +149,7 @@ def _some(items: Sequence[Any]) -> str:
 
 
 def audit(what: PathLike | Sequence[PathLike] | Source | RawFrames, **options: Any) -> AuditReport:
-    """A report on every frame header of a recording, damaged or not; no pixel is read.
+    """A report on every frame header of a recording, or on every checksum of a store, damaged or not.
 
     Parameters
     ----------
@@ -163,7 +167,7 @@ def audit(what: PathLike | Sequence[PathLike] | Source | RawFrames, **options: A
     FormatError
         The file is so damaged that not even its first frame can be understood.
     TypeError
-        The format has no records of fixed length to audit.
+        These frames come from no file.
     """
     expected: int | None = None
     frames: Any = what
@@ -171,6 +175,9 @@ def audit(what: PathLike | Sequence[PathLike] | Source | RawFrames, **options: A
         what = _read(what, options)
     if isinstance(what, Source):
         expected, frames = what.frames_expected, what.frames
+    if hasattr(frames, "damaged_frames"):  # a store that keeps checksums
+        total = math.prod(frames.layout.nav_shape)
+        return AuditReport((frames.label,), total, expected, tuple(frames.damaged_frames()), (), (), kind="chunks")
     if not isinstance(frames, RawFrames):
         raise TypeError(f"only files of records of fixed length can be audited, found {type(frames).__name__}")
     return _scan(frames, expected)

@@ -486,3 +486,19 @@ def test_documents_of_any_bytes(tmp_path_factory, content, name) -> None:
             READER.read(folder)
     finally:
         (folder / name).write_bytes(original)
+
+
+def test_audit_checks_every_shard(tmp_path):
+    import lazy4d as l4
+
+    data = np.random.default_rng(0).poisson(3, (6, 4, 8, 8)).astype("u2")
+    signal = l4.Diffraction2D(data).rechunk((2, 4))
+    signal.save(tmp_path / "scan.zarr")
+    assert l4.load(tmp_path / "scan.zarr").audit().ok
+    shards = sorted((tmp_path / "scan.zarr" / "data").glob("c.*"))
+    broken = bytearray(shards[1].read_bytes())
+    broken[5] ^= 0xFF
+    shards[1].write_bytes(broken)
+    report = l4.load(tmp_path / "scan.zarr").audit()
+    assert report.corrupt == tuple(range(8, 16))
+    assert "corrupt chunks: 8" in str(report)

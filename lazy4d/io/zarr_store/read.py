@@ -120,6 +120,23 @@ class ZarrFrames:
         """The frames without the given navigation axes of length 1."""
         return ZarrFrames(*self._parameters(self.navigation.drop_axes(axes)))
 
+    @property
+    def label(self) -> str:
+        """Where the frames come from, for reports."""
+        return self.folder
+
+    def damaged_frames(self) -> list[int]:
+        """Frames that are missing or fail their checksum, by number in the flattened scan; every shard is read once."""
+        state = (self.folder, self.state, self.layout, self.codec, self.frame_shape)
+        lenient = ZarrFrames(*state, NavigationMap.raster(self.layout.nav_shape), "zero", True, False)
+        found: list[int] = []
+        for start in range(0, self.layout.frames, 2**14):
+            block = ZarrBlock(lenient, np.arange(start, min(start + 2**14, self.layout.frames)))
+            if block.valid is not None:
+                found += (start + np.flatnonzero(~block.valid)).tolist()
+            block.close()
+        return found
+
     def open(self, box: Sequence[slice]) -> ZarrBlock:
         """The frames of a box of positions, to be called inside the task that uses them.
 
