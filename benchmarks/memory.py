@@ -104,7 +104,7 @@ def _on_cluster(results) -> list[tuple[int, int]]:
 
     with (
         LocalCluster(
-            n_workers=WORKERS, threads_per_worker=1, memory_limit=WORKER_LIMIT, dashboard_address=None
+            n_workers=WORKERS, threads_per_worker=1, memory_limit=WORKER_LIMIT, dashboard_address=":0"
         ) as cluster,
         Client(cluster) as client,
     ):

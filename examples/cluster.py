@@ -20,7 +20,7 @@ def main(cluster: str) -> None:
 
         # This line is all that differs. Processes import this script, hence the guard at its end.
         client = (
-            Client(cluster) if "://" in cluster else Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
+            Client(cluster) if "://" in cluster else Client(n_workers=2, threads_per_worker=1, dashboard_address=":0")
         )
         print(client.cluster if client.cluster is not None else client)
 

@@ -16,7 +16,8 @@ from lazy4d.cli.options import debug_option
 from lazy4d.cli.report import heading, row
 
 REQUIRED = (
-    "click", "dask", "matplotlib", "numba", "numpy", "pint", "psutil", "threadpoolctl", "tqdm", "traits", "zarr",
+    "click", "dask", "google-crc32c", "matplotlib", "numba", "numcodecs", "numpy", "pint", "psutil", "threadpoolctl",
+    "tqdm", "traits",
 )  # fmt: skip
 
 EXTRAS = {
