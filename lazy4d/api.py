@@ -12,7 +12,7 @@ from warnings import warn
 
 from lazy4d.axes import AxesManager, Axis, Coordinate
 from lazy4d.errors import Lazy4DWarning
-from lazy4d.lazy import Frames
+from lazy4d.lazy import Frames, damage
 from lazy4d.lazy.options import options, set_options
 from lazy4d.metadata import History, Metadata
 from lazy4d.signals import BaseSignal, Diffraction2D, Signal1D, Signal2D, VirtualImage
@@ -117,6 +117,7 @@ def load(
     source = registry.read(path, reader=reader, **given)
     for message in source.warnings:
         warn(message, Lazy4DWarning, stacklevel=2)
+    damage.loaded(source.frames, told=bool(source.warnings))
     return signal_of(source, chunks=chunks, signal_class=signal_class)
 
 

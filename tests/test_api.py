@@ -227,3 +227,16 @@ def test_missing_positions_of_a_map_stay_nan_through_a_file(tmp_path):
     expected[5] = np.nan
     np.testing.assert_array_equal(back.as_numpy(), expected.reshape(3, 4))
     np.testing.assert_array_equal(back.valid.compute().data, ~np.isnan(expected).reshape(3, 4))
+
+
+def test_damage_found_only_by_the_tasks_is_said_once(tmp_path):
+    path = l4.data.write_mib(tmp_path / "scan.mib", np.ones((400, 8, 256), "u2"), scan_shape=(20, 20))
+    with open(path, "r+b") as file:
+        file.seek(151 * (384 + 8 * 256 * 2))
+        file.write(b"XXXX")
+    signal = l4.load(path, incomplete="nan")  # the sample at load does not hold frame 151
+    with pytest.warns(l4.errors.Lazy4DWarning, match="1 of the 400 frames read are damaged or missing") as caught:
+        total = signal.get_total_intensity().compute()
+    assert len(caught) == 1
+    assert np.isnan(total.data[7, 11])
+    signal.sum().compute()  # warnings are errors here: it was said before

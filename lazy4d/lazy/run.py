@@ -17,7 +17,7 @@ from dask.array.optimization import optimize as optimize_arrays
 from dask.base import get_scheduler
 from dask.highlevelgraph import HighLevelGraph
 
-from lazy4d.lazy import jobs
+from lazy4d.lazy import damage, jobs
 from lazy4d.lazy.fuse import fuse_walks, walks_of
 from lazy4d.lazy.lift import Walk, positions
 from lazy4d.lazy.options import options
@@ -104,7 +104,8 @@ def compute(*results: da.Array, progress: Any = None) -> tuple[np.ndarray, ...]:
     Notes
     -----
     Runs on dask's current scheduler: threads, or an active ``dask.distributed.Client``. On ``KeyboardInterrupt`` the
-    blocks in flight stop at their next tile, and the call returns only when none is left.
+    blocks in flight stop at their next tile, and the call returns only when none is left. Damaged frames that the
+    tasks found, where damage was asked to be tolerated, give one `Lazy4DWarning` for each source.
 
     Examples
     --------
@@ -118,8 +119,9 @@ def compute(*results: da.Array, progress: Any = None) -> tuple[np.ndarray, ...]:
         return ()
     get = get_scheduler() or dask.threaded.get
     local = get in (dask.threaded.get, dask.local.get_sync)
-    run = plan_run(results, in_place=local)
-    rest = [r for r in results if r.name not in run.sinks]
+    checks = damage.validity_of(results)
+    run = plan_run((*results, *checks.values()), in_place=local)
+    rest = [r for r in run.results if r.name not in run.sinks]
     keys: list[Any] = [list(r.__dask_keys__()) for r in rest]
     with _supervised(run, local, options().progress if progress is None else progress):
         wanted = [*keys, run.barriers] if run.barriers else keys
@@ -130,6 +132,8 @@ def compute(*results: da.Array, progress: Any = None) -> tuple[np.ndarray, ...]:
         finalize, extra = result.__dask_postcompute__()
         assembled[result.name] = _owned(finalize(blocks, *extra), result.dtype)
     assembled.update(run.sinks)
+    for label, valid in checks.items():
+        damage.tell(label, assembled[valid.name])
     return tuple(assembled[r.name] for r in results)
 
 
