@@ -71,10 +71,18 @@ class Plan:
         """The positions of a block."""
         return tuple(slice(int(b[i]), int(b[i + 1])) for b, i in zip(self.bounds, block_id, strict=True))
 
-    def partial_window(self) -> Window:
-        """The part of a frame to decode; empty for all of it, which sources copy in one go."""
-        whole = all(s == slice(0, n) for s, n in zip(self.window or (), self.steps[0].shape, strict=False))
-        return () if self.window is None or whole else self.window
+    def decoded_window(self) -> Window:
+        """The part of a frame to decode; empty for all of it, which sources copy in one go.
+
+        Lines of which most is needed are decoded whole: a frame is then one run of pixels, not one a line.
+        """
+        if self.window is None:
+            return ()
+        shape = self.steps[0].shape
+        window = self.window
+        if len(shape) == 2 and 2 * (window[1].stop - window[1].start) >= shape[1]:
+            window = (window[0], slice(0, shape[1]))
+        return () if window == tuple(slice(0, n) for n in shape) else window
 
     def frames_per_tile(self) -> int:
         """Frames whose largest buffer stays in cache, counting of step 0 only what is decoded of it."""
@@ -151,23 +159,22 @@ def walk_box(plan: Plan, box: Window, *arrays: Any) -> tuple[Any, ...]:
 
 def _walk(plan: Plan, opened: Any, box: Window, lazy: list[Any], ticket: BlockTicket) -> tuple[Any, ...]:
     extent = Extent(box, opened.valid)
-    n, valid = extent.n, opened.valid
+    n, valid, window = extent.n, opened.valid, plan.decoded_window()
     m = min(plan.frames_per_tile(), max(n, 1))
     states = [ending.start(extent, plan.steps[ending.step]) for ending in plan.endings]
     # A step whose frames are a result of the block is computed straight into that result; others use scratch tiles.
     results = {e.step: states[k] for k, e in enumerate(plan.endings) if e.takes_buffer(plan.steps[e.step])}
     view = getattr(opened, "view", None) if 0 not in results else None
-    tiles: list[NDArray[Any]] = [
-        np.empty((0 if k in results else m, *step.shape), step.dtype) for k, step in enumerate(plan.steps)
-    ]
     calls = [_Call(k, plan.steps[k], results.get(k), lazy, len(box)) for k in range(1, len(plan.steps))]
     endings = [
         (ending, state, ending.step, _rows(ending.params, lazy, len(box)))
         for ending, state in zip(plan.endings, states, strict=True)
         if valid is not None or results.get(ending.step) is not state  # else nothing is left to do
     ]
+    tiles: list[NDArray[Any]] = [
+        np.empty((0 if k in results else m, *step.shape), step.dtype) for k, step in enumerate(plan.steps)
+    ]
     current = list(tiles)
-    window = plan.partial_window()
     for i in range(0, n if plan.window is not None else 0, m):
         ticket.check()
         j = min(i + m, n)
