@@ -53,7 +53,7 @@ def python_map(
     Parameters
     ----------
     frames : ndarray [n, ...]
-        The frames. The function must not change them.
+        The frames. The function gets copies of these and of values per frame, which it may change.
     *params : object
         Further arguments of the function, then ``out[n, ...]``.
     function : callable
@@ -82,6 +82,9 @@ def python_map(
     *arguments, out = params
     by_name = [*names, *[None] * (len(arguments) - len(names))]
     sliced = [*per_position, *[False] * (len(arguments) - len(per_position))]
+    # Copies, as the tile may be the user's array, or what another result is made of.
+    own_frames = frames.copy()
+    arguments = [a.copy() if own else a for a, own in zip(arguments, sliced, strict=True)]
     for i in range(len(frames)):
         args: list[Any] = []
         kwargs: dict[str, Any] = {}
@@ -91,7 +94,7 @@ def python_map(
                 args.append(value)
             else:
                 kwargs[name] = value
-        result = np.asarray(function(frames[i], *args, **kwargs))
+        result = np.asarray(function(own_frames[i], *args, **kwargs))
         _check(result, out[i, ...], function)
         out[i] = result
 

@@ -10,6 +10,9 @@ from lazy4d.kernels.accumulate import is_integer
 TABLE = 65536
 """Different integers that are counted one by one before they are put into bins."""
 
+EXACT = 2.0**53
+"""Integers of at most this size are float64 exactly; larger ones, some beyond int64, go into bins one by one."""
+
 
 @jit
 def _edge(k, low, high, bins):
@@ -71,12 +74,12 @@ def histogram(frames, low, high, counts):
         smallest, largest = pixels[0], pixels[0]
         for p in range(pixels.size):
             smallest, largest = min(smallest, pixels[p]), max(largest, pixels[p])
-        first = np.int64(max(np.float64(smallest), np.ceil(low)))
-        last = np.int64(min(np.float64(largest), np.floor(high)))
+        first = max(np.float64(smallest), np.ceil(low))
+        last = min(np.float64(largest), np.floor(high))
         if last < first:
             return
-        if last - first < TABLE:
-            _count_table(pixels, first, last, low, high, counts)
+        if last - first < TABLE and first >= -EXACT and last <= EXACT:
+            _count_table(pixels, np.int64(first), np.int64(last), low, high, counts)
             return
     for p in range(pixels.size):
         value = np.float64(pixels[p])

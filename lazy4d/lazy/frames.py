@@ -84,7 +84,7 @@ class Frames:
                     f"frames must be whole within a block, but axes {split} of the array are cut into "
                     f"{[array.numblocks[k] for k in split]} blocks; pass array.rechunk({wanted})"
                 )
-            return cls(ArraySource(array, nav_ndim, valid, incomplete, array.name), array.chunks[:nav_ndim])
+            return cls(ArraySource.from_dask(array, nav_ndim, valid, incomplete), array.chunks[:nav_ndim])
         plain = np.asanyarray(array)
         shape = plain.shape
         nbytes = math.prod(shape[nav_ndim:]) * plain.dtype.itemsize
@@ -296,9 +296,10 @@ class Frames:
     def data(self) -> da.Array:
         """The frames as an ordinary dask array ``[nav..., *frame]``, symbolic until used.
 
-        Invalid frames of a file, and what stages made of them, are 0; an array is handed out as it was given.
+        Invalid frames of a file, and what stages made of them, are 0; an array is handed out as it was given, but in
+        native byte order.
         """
-        if self.is_array and not self.stages:
+        if self.is_array and not self.stages and self.source.array.dtype.isnative:
             return self.source.array
         return self._end(Emit(0, self.dtype), "frames", "keep", self.frame_shape)
 

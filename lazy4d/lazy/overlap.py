@@ -152,6 +152,9 @@ def _overlap_array(frames: Frames, spec: Neighbourhood, label: str) -> da.Array:
     nav = len(spec.depth)
     depth = {k: spec.depth[k] if k < nav else 0 for k in range(nav + len(frames.frame_shape))}
     source = frames.data
+    if frames.incomplete == "nan":
+        valid = frames.valid.reshape(frames.nav_shape + (1,) * len(frames.frame_shape))
+        source = da.where(valid, source, np.nan)
     halo = da.overlap.overlap(source, depth=depth, boundary={k: spec.boundary for k in range(nav)})
     blocks = tuple(tuple(c - 2 * d for c in sizes) for sizes, d in zip(halo.chunks[:nav], spec.depth, strict=True))
     positions = tuple(range(nav))

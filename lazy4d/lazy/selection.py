@@ -10,6 +10,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+from dask.base import tokenize
 from dask.highlevelgraph import HighLevelGraph
 from numpy.typing import NDArray
 
@@ -29,6 +30,14 @@ class ArraySource:
     incomplete: str
     token: str
     plain: NDArray[Any] | None = None
+
+    @classmethod
+    def from_dask(cls, array: da.Array, nav_ndim: int, valid: da.Array | None, incomplete: str) -> ArraySource:
+        """A dask array as it is; the same array with another validity is another source."""
+        token = array.name
+        if valid is not None or incomplete != "raise":
+            token = str(tokenize(array.name, None if valid is None else valid.name, incomplete))
+        return cls(array, nav_ndim, valid, incomplete, token)
 
     @classmethod
     def from_numpy(
@@ -80,7 +89,7 @@ class ArraySource:
             return ArraySource.from_numpy(chosen, nav_ndim, blocks, aligned, self.incomplete, token)
         array = select_array(self.array, selection, dropped)
         nav_ndim = array.ndim - len(self.frame_shape)
-        return ArraySource(array, nav_ndim, valid, self.incomplete, array.name)
+        return ArraySource.from_dask(array, nav_ndim, valid, self.incomplete)
 
     def rechunk(self, blocks: NavChunks) -> ArraySource:
         """The same frames in other blocks."""
@@ -88,13 +97,11 @@ class ArraySource:
         if self.plain is not None:
             return ArraySource.from_numpy(self.plain, self.nav_ndim, blocks, valid, self.incomplete, self.token)
         array = self.array.rechunk((*blocks, *((n,) for n in self.frame_shape)))
-        return ArraySource(array, self.nav_ndim, valid, self.incomplete, array.name)
+        return ArraySource.from_dask(array, self.nav_ndim, valid, self.incomplete)
 
 
 def _views(plain: NDArray[Any], nav_ndim: int, blocks: NavChunks, token: str) -> da.Array:
     """A dask array whose blocks are views of `plain`, never copies."""
-    from dask.base import tokenize
-
     name = f"array-{tokenize(token, blocks)}"
     signal = plain.ndim - nav_ndim
     edges = [bounds(b) for b in blocks]
@@ -108,8 +115,6 @@ def _views(plain: NDArray[Any], nav_ndim: int, blocks: NavChunks, token: str) ->
 
 
 def _selection_token(selection: tuple[Any, ...], dropped: tuple[int, ...]) -> str:
-    from dask.base import tokenize
-
     return str(tokenize(selection, dropped))
 
 

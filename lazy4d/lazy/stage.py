@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import importlib
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 import dask.array as da
@@ -86,25 +86,38 @@ def _imported(module: str, name: str) -> Any:
 
 
 def _kernel_by_name(module: str, name: str) -> Kernel:
-    return Kernel(_imported(module, name))
+    function = _imported(module, name)
+    if function is None:
+        raise ImportError(
+            f"the function {name} of module {module} cannot be imported in this process: install the module there too, "
+            "or define the function in the notebook or script itself, which sends it along"
+        )
+    return Kernel(function)
 
 
 def function_token(function: Any) -> str:
-    """A name for what a function does, the same in every process: module, name and source.
+    """A name for what a function does, the same in every process: module, name, instructions and defaults.
 
-    numba dispatchers and closures would otherwise hash differently from one process to the next.
+    numba dispatchers would otherwise hash differently from one process to the next. The source would not do: two
+    functions on one line share it, and so do those that a loop makes with other defaults.
     """
     if isinstance(function, functools.partial):
-        return tokenize("partial", function_token(function.func), function.args, sorted(function.keywords.items()))
+        bound = sorted((name, _param_token(value)) for name, value in function.keywords.items())
+        return tokenize("partial", function_token(function.func), [_param_token(a) for a in function.args], bound)
+    if inspect.ismethod(function):
+        return tokenize("method", function_token(function.__func__), function.__self__)
     plain = getattr(function, "py_func", function)
-    if getattr(plain, "__closure__", None):
+    code = getattr(plain, "__code__", None)
+    if code is None or getattr(plain, "__closure__", None):
         return str(tokenize(plain))
-    try:
-        source = inspect.getsource(plain)
-    except (OSError, TypeError):
-        return str(tokenize(plain))
-    label = f"{plain.__module__}.{getattr(plain, '__qualname__', type(plain).__name__)}:{source}"
-    return hashlib.sha1(label.encode()).hexdigest()
+    named = f"{plain.__module__}.{plain.__qualname__}", _code_token(code)
+    return tokenize(*named, plain.__defaults__, plain.__kwdefaults__)
+
+
+def _code_token(code: CodeType) -> Any:
+    """What a function's code does, without where it stands."""
+    constants = [_code_token(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    return code.co_code, code.co_names, code.co_varnames, constants
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,8 +29,17 @@ class SignalOperators(NDArrayOperatorsMixin):
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Give the signal (or tuple of signals) that `ufunc` makes of `inputs`."""
-        if method != "__call__" or ufunc.signature is not None or not set(kwargs) <= {"dtype", "casting"}:
-            return NotImplemented
+        if method != "__call__" or ufunc.signature is not None:
+            called = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+            raise TypeError(
+                f"{called} does not work on signals, only functions of one value at a time do: take s.sum(), s.max() "
+                "and their like, s.map(function) for each frame, or s.as_numpy()"
+            )
+        if other := sorted(set(kwargs) - {"dtype", "casting"}):
+            raise TypeError(
+                f"{ufunc.__name__} of a signal takes no {other[0]}=, found {type(kwargs[other[0]]).__name__}: a signal "
+                "is a value, so take the result (new = a + s, not a += s or out=), and multiply by a mask for where="
+            )
         return apply_ufunc(ufunc, inputs, **kwargs)
 
     # A signal is a value: the augmented operators make a new one too.

@@ -94,14 +94,14 @@ class BaseSignal(arithmetic.SignalOperators):
         title: str | None = None,
         valid: Any = None,
     ) -> None:
-        audit = None
+        audit, incomplete, given = None, "nan", data
         if isinstance(data, BaseSignal):
             axes = data._axes_manager.copy() if axes is None else axes
             metadata = data._metadata.copy() if metadata is None else metadata
             original_metadata = data._original_metadata.copy() if original_metadata is None else original_metadata
             history = data._history if history is None else history
             valid = data._valid if valid is None else valid
-            audit = data._audit
+            audit, incomplete = data._audit, data._incomplete
             data = data._content
         content = construction.check_data(data)
         signal_ndim = self._signal_ndim
@@ -111,11 +111,15 @@ class BaseSignal(arithmetic.SignalOperators):
             axes, construction.shape_of(content), signal_ndim, type(self).__name__
         )
         self._check_frame_shape()
+        # With another split between navigation and signal the frames are gone, and with them what says they are valid.
+        if isinstance(given, BaseSignal) and len(given.nav_shape) != len(self.nav_shape):
+            if construction.may_be_damaged(given):
+                content, valid = construction.marked_array(given), None
         if isinstance(content, Frames) and len(content.nav_shape) != len(self.nav_shape):
-            content, valid = content.data, None  # another split between navigation and signal: its frames are gone
+            content, valid = content.emit().data, None
         self._content = content
         self._frames = content if isinstance(content, Frames) else None
-        self._valid, self._incomplete = valid, "nan"
+        self._valid, self._incomplete = valid, incomplete
         self._audit = audit
         self._metadata = construction.make_metadata(metadata)
         self._original_metadata = construction.make_metadata(original_metadata)
@@ -128,7 +132,9 @@ class BaseSignal(arithmetic.SignalOperators):
     @property
     def data(self) -> Any:
         """The pixels ``[nav..., signal...]``: an ndarray after `compute`, else a dask array, symbolic until used."""
-        return self._content.data if isinstance(self._content, Frames) else self._content
+        if isinstance(self._content, Frames):
+            return self._content.data
+        return self._content if self._content.dtype.isnative else self._content.astype(self.dtype)
 
     @property
     def frames(self) -> Frames:
@@ -199,8 +205,8 @@ class BaseSignal(arithmetic.SignalOperators):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Dtype of the data."""
-        return np.dtype(self._content.dtype)
+        """Dtype of the data, native."""
+        return np.dtype(self._content.dtype).newbyteorder("=")
 
     @property
     def ndim(self) -> int:

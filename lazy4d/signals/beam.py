@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from lazy4d.axes import Axis
 from lazy4d.kernels import moments
-from lazy4d.signals.arithmetic import is_signal
 from lazy4d.signals.beam_position import CENTER, BeamPosition
-from lazy4d.signals.construction import image_frames, known_frame
+from lazy4d.signals.construction import image_frames, known_array
 
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
@@ -197,9 +196,7 @@ def _mask(mask: Any, axes: tuple[Axis, Axis]) -> NDArray[np.uint8]:
     """Pixels that count as uint8 [ky, kx], size 0 where all do."""
     if mask is None:
         return np.empty((0, 0), np.uint8)
-    if is_signal(mask):
-        mask = known_frame(mask, "a mask")
-    inside = mask.mask(axes) if hasattr(mask, "spans") else np.asarray(mask)
+    inside = mask.mask(axes) if hasattr(mask, "spans") else known_array(mask, "a mask")
     shape = (axes[1].size, axes[0].size)
     if inside.shape != shape or inside.dtype != np.bool_:
         raise ValueError(

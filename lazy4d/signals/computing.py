@@ -90,7 +90,8 @@ def _replace(value: Any, results: Any) -> Any:
     if isinstance(value, dict):
         return {key: _replace(item, results) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)([_replace(item, results) for item in value])
+        items = [_replace(item, results) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)  # named tuples take each
     return next(results) if hasattr(value, "dask") else value
 
 

@@ -228,20 +228,25 @@ def compilable(dtype: np.dtype[Any]) -> bool:
     return dtype.kind in "biuf" and dtype != np.float16
 
 
-def known_frame(signal: Any, what: str) -> NDArray[Any]:
-    """The pixels of a signal that is one computed frame, such as a mask.
+def known_array(value: Any, what: str) -> NDArray[Any]:
+    """An array, or a signal that is one computed frame, as the ndarray of a mask or detector; nothing is computed.
 
     Raises
     ------
     TypeError
-        It is lazy, or has navigation axes.
+        It is lazy, or a signal with navigation axes.
     """
-    if signal.lazy or signal.nav_shape:
+    if hasattr(value, "nav_shape") and (value.lazy or value.nav_shape):
         raise TypeError(
-            f"a signal as {what} has to be one computed frame, found {signal!r}: compute it first, or select a "
+            f"a signal as {what} has to be one computed frame, found {value!r}: compute it first, or select a "
             "position with inav"
         )
-    return signal.data
+    if hasattr(value, "dask"):
+        raise TypeError(
+            f"{what} has to be known before anything is computed, found a dask array of shape {value.shape}: "
+            "give its .compute()"
+        )
+    return np.asarray(value.data if hasattr(value, "nav_shape") else value)
 
 
 def cast(frames: NDArray[Any], out: NDArray[Any]) -> None:

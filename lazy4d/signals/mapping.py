@@ -44,8 +44,9 @@ def map(
     signal : BaseSignal
         The signal.
     function : callable
-        Takes one frame (an ndarray of the signal shape, numpy order, not to be changed) and the arguments; gives an
-        array of the declared shape, or a number. It is never called before the result is computed.
+        Takes one frame (an ndarray of the signal shape, numpy order, its own to change, as are the values of its
+        position) and the arguments; gives an array of the declared shape, or a number. It is never called before the
+        result is computed.
     *args, **kwargs
         Arguments of the function. A *signal* has one value for each position and is iterated with the frames, its
         navigation has to be that of `signal`; anything else is handed to every call as it is.
@@ -72,6 +73,7 @@ def map(
     >>> d.map(np.percentile, q=99, output_dtype="float64", output_signal_shape=()).data.shape
     (4, 4)
     """
+    _check_callable(function, "function(frame, *args, **kwargs),")
     for name in _OTHER_LIBRARIES.keys() & kwargs.keys():
         raise TypeError(f"map takes no {name}={kwargs[name]!r}: {_OTHER_LIBRARIES[name]}")
     shape = signal.frame_shape if output_signal_shape is None else _shape(output_signal_shape, "output_signal_shape")
@@ -108,8 +110,9 @@ def map_frames(
     signal : BaseSignal
         The signal.
     kernel : callable
-        ``kernel(frames[n, ky, kx], *params, out[n, *shape])`` fills `out`; best a function of a module compiled with
-        ``numba.njit(nogil=True, cache=True)``. Frames are native and C-contiguous; bool ones come as uint8 to
+        ``kernel(frames[n, ky, kx], *params, out[n, *shape])`` fills `out` and changes nothing else, as other results
+        may see the same frames; best a function of a module compiled with ``numba.njit(nogil=True, cache=True)``.
+        Frames are native and C-contiguous; bool ones come as uint8 to
         compiled kernels.
     *params
         A *signal* is per position: the kernel gets its rows for the tile, ``[n, ...]``. A dask array is shared,
@@ -131,6 +134,7 @@ def map_frames(
     >>> d.map_frames(brightest, shape=()).data.shape
     (4, 4)
     """
+    _check_callable(kernel, "kernel(frames, *params, out),")
     declared = signal.frame_shape if shape is None else _shape(shape, "shape")
     wanted = signal.dtype if dtype is None else np.dtype(dtype)
     frames = signal.frames.map_frames(kernel, *_params(signal, params), shape=declared, dtype=wanted)
@@ -192,15 +196,15 @@ def reduce_frames(
     """
     if isinstance(chunk, Reduction):
         reduction = chunk
-    elif combine is None:
-        raise TypeError("reduce_frames needs combine(*state, *other) to merge the states of two blocks, found None")
     else:
+        _check_callable(chunk, "chunk(frames, *params, *state),")
+        _check_callable(combine, "combine(*state, *other), which merges the states of two blocks,")
         arrays = tuple(state) if state is not None else (StateArray(signal.frame_shape, np.float64),)
         if not arrays:
             raise ValueError("reduce_frames needs at least one state array to add up in, found none")
         reduction = Reduction(
             chunk,
-            combine,
+            combine,  # type: ignore[arg-type]  # just checked
             finalize if finalize is not None else first_state,
             arrays,
             arrays[0].shape if shape is None else _shape(shape, "shape"),
@@ -208,8 +212,20 @@ def reduce_frames(
         )
     result = signal.frames.reduce_frames(reduction, *_params(signal, params))
     axes = _new_axes(signal, tuple(reduction.shape))
-    record = {"chunk": reduction.chunk, "params": list(params), "shape": list(reduction.shape)}
+    record = {
+        "chunk": reduction.chunk,
+        "combine": reduction.combine,
+        "finalize": reduction.finalize,
+        "params": list(params),
+        "shape": list(reduction.shape),
+        "dtype": str(np.dtype(reduction.dtype)),
+    }
     return signal._derive(result, axes, "reduce_frames", record, parents=_signals(params))
+
+
+def _check_callable(function: Any, expected: str) -> None:
+    if not callable(function):
+        raise TypeError(f"expected a function {expected} found {function!r} of type {type(function).__name__}")
 
 
 def first_state(*state: NDArray[Any]) -> NDArray[Any]:

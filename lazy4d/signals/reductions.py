@@ -129,7 +129,7 @@ def chosen_axes(signal: BaseSignal, axis: AxisChoice) -> tuple[int, ...]:
     if axis is None:
         count = len(signal.nav_shape)
         return tuple(range(count)) if count else tuple(range(len(rows)))
-    given = [axis] if isinstance(axis, str | int | np.integer | Axis) else list(axis)
+    given = list(axis) if isinstance(axis, Iterable) and not isinstance(axis, str) else [axis]
     found = [axis_of(signal.axes_manager, entry) for entry in given]
     return tuple(k for k, row in enumerate(rows) if any(row is one for one in found))
 
@@ -180,8 +180,10 @@ def frame_statistic(frames: NDArray[Any], out: NDArray[Any], *, name: str, axes:
     if name in ("max", "min"):
         getattr(np, name)(frames, axis=over, out=out)
     else:
+        # A spread of complex numbers is real: asked for in float64 it would lose the imaginary parts first.
+        wide = frames.astype(np.complex128) if frames.dtype.kind == "c" else frames
         with np.errstate(all="ignore"):
-            out[...] = getattr(np, name)(frames, axis=over, dtype=None if frames.dtype.kind == "c" else out.dtype)
+            out[...] = getattr(np, name)(wide, axis=over, dtype=None if wide.dtype.kind == "c" else out.dtype)
 
 
 def divide(totals: NDArray[Any], count: int, out: NDArray[np.float64]) -> None:
@@ -294,6 +296,7 @@ def _over_array(signal: BaseSignal, name: str, numbers: tuple[int, ...]) -> Any:
     else:
         neutral = 0 if name == "sum" else extreme(signal.dtype, lowest=name == "max")
         array = filled_array(signal, np.asarray(neutral, signal.dtype)) if marked else lazy_array(signal)
+        array = array.astype(np.complex128) if computed is None else array
         result = getattr(array, name)(axis=numbers, **({} if name in ("max", "min") else {"dtype": computed}))
     # What is left of a frame is small next to the scan: put together again where it was cut.
     whole = {k: -1 for k in range(nav_ndim - builtins.sum(n < nav_ndim for n in numbers), result.ndim)}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lazy4d.axes import Axis
+from lazy4d.signals.arithmetic import is_signal
 from lazy4d.signals.construction import axis_of, is_split, joint_frames, lazy_array, may_be_damaged
 
 if TYPE_CHECKING:
@@ -42,9 +43,12 @@ def stack(signals: Sequence[BaseSignal], axis: Any = None, new_axis_name: str = 
     >>> stack([d, d]).axes_manager.navigation_shape
     (4, 4, 2)
     """
-    items = list(signals)
+    items: list[Any] = [signals] if is_signal(signals) else list(signals)
     if not items:
         raise ValueError("stack needs at least one signal, found none")
+    if not all(is_signal(item) for item in items):
+        kinds = ", ".join(type(item).__name__ for item in items)
+        raise TypeError(f"stack joins signals, found {kinds}: make signals of arrays first, Signal2D(array)")
     first = items[0]
     rows = [*first.nav_axes, *first.frame_axes]
     number = None
@@ -70,7 +74,7 @@ def stack(signals: Sequence[BaseSignal], axis: Any = None, new_axis_name: str = 
         nav_ndim += 1
     else:
         array = np.concatenate(arrays, axis=number)
-        joined = rows[number].copy(size=array.shape[number], coordinates=())
+        joined = rows[number].copy(size=array.shape[number], coordinates=_coordinates(items, number))
         axes = [joined if k == number else row for k, row in enumerate(rows)]
         joint = None
         if valid is not None:
@@ -90,3 +94,13 @@ def stack(signals: Sequence[BaseSignal], axis: Any = None, new_axis_name: str = 
             f"stack_elements.element{k}", {"title": item.title, **item.original_metadata.as_dictionary()}
         )
     return result
+
+
+def _coordinates(items: Sequence[Any], number: int) -> tuple[Any, ...]:
+    """Where the positions lie on the former axes, if all signals say it of the same axes."""
+    found = [[*s.nav_axes, *s.frame_axes][number].coordinates for s in items]
+    if len({tuple((one.name, one.units) for one in each) for each in found}) > 1:
+        return ()
+    return tuple(
+        one._replace(values=np.concatenate([each[k].values for each in found])) for k, one in enumerate(found[0])
+    )

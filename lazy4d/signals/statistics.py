@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from lazy4d.axes import Axis
 from lazy4d.kernels import histogram as histogram_kernels
-from lazy4d.lazy import Reduction, StateArray
-from lazy4d.signals.computing import as_numpy, compute_together
+from lazy4d.kernels import patterns
+from lazy4d.lazy import Reduction, StateArray, run
+from lazy4d.signals.computing import compute_together
 from lazy4d.signals.construction import compilable
 
 if TYPE_CHECKING:
@@ -133,13 +134,15 @@ def print_summary_statistics(signal: BaseSignal, formatter: str = "%.4g") -> Non
 
 
 def summary(signal: BaseSignal) -> dict[str, float]:
-    """Mean, std, min, Q1, median, Q3 and max of all values, NaN left out of the quartiles.
+    """Mean, std, min, Q1, median, Q3 and max of all values, NaN left out.
 
     Notes
     -----
     Quartiles of integers that span less than 65536 values are exact; of others they are those of a histogram of
     65536 bins between the extremes.
     """
+    if signal.dtype.kind == "c":
+        raise ValueError(f"a summary needs real numbers, found dtype {signal.dtype}: take abs(s) first")
     low, high, mean, variance = _moments(signal)
     spread = high - low
     if not np.isfinite(spread):
@@ -156,13 +159,38 @@ def summary(signal: BaseSignal) -> dict[str, float]:
 
 
 def _moments(signal: BaseSignal) -> tuple[float, float, float, float]:
-    if not signal.nav_shape or len(signal.frame_shape) < 2:
-        data = as_numpy(signal)
-        return float(data.min()), float(data.max()), float(data.mean()), float(data.var(dtype=np.float64))
+    if signal.dtype.kind == "f" or not signal.nav_shape or len(signal.frame_shape) < 2:
+        state = (*(StateArray((1,), dtype) for dtype in (np.int64, np.float64, np.float64)),
+                 StateArray((1,), np.float64, np.inf), StateArray((1,), np.float64, -np.inf))  # fmt: skip
+        reduction = Reduction(_add_values, _merge_values, _four_moments, state, (4,), np.dtype(np.float64))
+        (found,) = run.compute(signal.frames.reduce_frames(reduction))
+        return float(found[0]), float(found[1]), float(found[2]), float(found[3])
     parts = compute_together(signal.min(), signal.max(), signal.mean(), signal.var())
     low, high, mean, var = (np.asarray(part.data) for part in parts)
     # The spread of all values: within each pixel, and between the pixels' means.
     return float(low.min()), float(high.max()), float(mean.mean()), float(var.mean() + mean.var())
+
+
+def _add_values(frames: NDArray[Any], *state: NDArray[Any]) -> None:
+    """Add all values of a tile but NaN to number, mean, sum of squared deviations, minimum and maximum."""
+    values = np.asarray(frames, np.float64)
+    values = values[~np.isnan(values)]
+    if values.size:
+        mean = values.mean()
+        parts = values.size, mean, np.square(values - mean).sum(), values.min(), values.max()
+        _merge_values(*state, *(np.array([part]) for part in parts))
+
+
+def _merge_values(*states: NDArray[Any]) -> None:
+    """Merge the second five arrays into the first five."""
+    patterns.combine_moments(*states[:3], *states[5:8])
+    np.minimum(states[3], states[8], out=states[3])
+    np.maximum(states[4], states[9], out=states[4])
+
+
+def _four_moments(*state: NDArray[Any]) -> NDArray[np.float64]:
+    count, mean, m2, low, high = (float(one[0]) for one in state)
+    return np.array([low, high, mean, m2 / count]) if count else np.full(4, np.nan)
 
 
 def _exact(counts: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy as copying
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from warnings import warn
@@ -80,8 +81,8 @@ def transpose(
 
 def _split_axes(signal: BaseSignal, rows: list[Axis], signal_axes: Any, navigation_axes: Any) -> tuple[list[Axis], int]:
     """Axes in their new numpy order, and how many of them are navigation axes."""
-    if isinstance(signal_axes, int) or isinstance(navigation_axes, int):
-        count = signal_axes if isinstance(signal_axes, int) else len(rows) - navigation_axes
+    if isinstance(signal_axes, int | np.integer) or isinstance(navigation_axes, int | np.integer):
+        count = signal_axes if isinstance(signal_axes, int | np.integer) else len(rows) - navigation_axes
         if not 0 <= count <= len(rows):
             raise ValueError(f"{count} signal axes asked for, but the signal has {len(rows)} axes in all")
         return rows, len(rows) - count
@@ -188,19 +189,21 @@ def _factors(signal: BaseSignal, new_shape: Any, scale: Any) -> tuple[int, ...]:
     nav_ndim = len(signal.nav_shape)
     names = tuple(axis.name for axis in signal.axes_manager)
     given = new_shape if scale is None else scale
-    if (new_shape is None) == (scale is None) or len(given) != len(rows):
+    if (new_shape is None) == (scale is None) or np.shape(given) != (len(rows),):
         raise ValueError(
             f"give either scale or new_shape with one entry for each axis {names} (x-first), found scale={scale}, "
             f"new_shape={new_shape}"
         )
     factors = []
     for row, value in zip(rows, given, strict=True):
+        if not isinstance(value, int | float | np.integer | np.floating):
+            raise TypeError(f"expected a number for axis {row.name!r}, found {value!r} of type {type(value).__name__}")
         factor = float(value) if scale is not None else (row.size / value if value > 0 else 0.0)
-        if factor != int(factor) or not 1 <= factor <= row.size:
+        if not factor.is_integer() or not 1 <= factor <= row.size:
             raise ValueError(
                 f"axis {row.name!r} of size {row.size} can be summed in whole groups of 1 to {row.size} pixels, found "
                 f"{'scale' if scale is not None else 'new_shape'} entry {value} (a factor of {factor:g}): choose a "
-                f"whole factor such as {max(1, round(factor))}"
+                f"whole factor such as {max(1, min(round(factor), row.size)) if math.isfinite(factor) else 1}"
             )
         factors.append(int(factor))
     return (*reversed(factors[:nav_ndim]), *reversed(factors[nav_ndim:]))
@@ -277,7 +280,7 @@ def rechunk(signal: BaseSignal, nav_chunks: Any = "auto", sig_chunks: Any = -1) 
     params = {"nav_chunks": str(nav_chunks), "sig_chunks": str(sig_chunks)}
     nav_ndim = len(signal.nav_shape)
     if sig_chunks != -1:
-        array = rechunk(signal, nav_chunks).data
+        array = marked_array(rechunk(signal, nav_chunks))
         inner = [sig_chunks] * len(signal.frame_shape) if isinstance(sig_chunks, int) else list(sig_chunks)
         cut = array.rechunk(dict(enumerate(inner, start=nav_ndim)))
         return signal._derive(cut, axes, "rechunk", params)

@@ -12,8 +12,7 @@ from lazy4d.kernels import virtual_image as kernels
 from lazy4d.lazy import Frames
 from lazy4d.lazy.frames import sum_dtype
 from lazy4d.roi import mask_spans, mask_window
-from lazy4d.signals.arithmetic import is_signal
-from lazy4d.signals.construction import image_frames, known_frame
+from lazy4d.signals.construction import image_frames, known_array
 
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
@@ -75,14 +74,12 @@ def get_total_intensity(signal: BaseSignal) -> BaseSignal:
 
 def _virtual_image(signal: BaseSignal, roi: Any, title: str | None) -> BaseSignal:
     frames = image_frames(signal, "a virtual image")
-    if is_signal(roi):
-        roi = known_frame(roi, "a detector")
     spans = None
     if hasattr(roi, "spans"):
         axes = (signal.frame_axes[1], signal.frame_axes[0])
         spans, window = roi.spans(axes), tuple(roi.window(axes))
     else:
-        roi = _checked(np.asarray(roi), signal.frame_shape)
+        roi = _checked(known_array(roi, "a detector"), signal.frame_shape)
         if roi.dtype == np.bool_:
             spans, window = mask_spans(roi), mask_window(roi)
     if spans is not None:

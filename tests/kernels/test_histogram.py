@@ -21,7 +21,7 @@ def test_bins_are_those_of_numpy_for_any_edges(frames: np.ndarray, edges: tuple[
     np.testing.assert_array_equal(counts, np.histogram(frames, bins, (low, high))[0])
 
 
-@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "u4", "i4"])
+@pytest.mark.parametrize("dtype", ["u1", "i2", "u2", "u4", "i4", "u8", "i8"])
 @settings(deadline=None)  # the first example compiles
 @given(st.data())
 def test_integers_fall_into_the_bins_of_numpy(dtype: str, data: st.DataObject) -> None:
@@ -50,3 +50,11 @@ def test_edges_beyond_64_bits_are_fine_for_integers() -> None:
     counts = np.zeros(2, np.int64)
     histogram(np.array([[[0, 2**32 - 1]]], np.uint32), -1e300, 1e300, counts)
     assert counts.tolist() == [0, 2]
+
+
+def test_integers_beyond_int64() -> None:
+    values = np.array([[[0, 5, 2**53 + 1, 2**63, 2**64 - 1]]], np.uint64)
+    for high in (2.0**64, 2.0**63, 1e30):
+        counts = np.zeros(4, np.int64)
+        histogram(values, 0.0, high, counts)
+        np.testing.assert_array_equal(counts, np.histogram(values.astype(float), 4, (0, high))[0])

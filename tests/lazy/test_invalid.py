@@ -1,5 +1,6 @@
 """Damaged frames: NaN in per-position results, left out of reductions, zero in frames; never quietly zero."""
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -74,3 +75,28 @@ def test_neighbours_see_nan(blocks):
     padded = np.pad(bad(), 1, mode="edge")
     touched = np.array([[padded[y : y + 3, x : x + 3].any() for x in range(4)] for y in range(6)])
     np.testing.assert_array_equal(np.isnan(got).all(axis=(2, 3)), touched)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_one_array_with_and_without_validity_are_two_sources(order):
+    truth = np.arange(24 * 6.0).reshape(6, 4, 2, 3)
+    array = da.from_array(truth, chunks=(2, 4, 2, 3))
+    valid = da.from_array(~bad(), chunks=(2, 4))
+    both = [Frames.from_array(array, 2), Frames.from_array(array, 2, valid=valid, incomplete="nan")]
+    both += [one.inav((slice(1, 6), slice(None))).rechunk(2) for one in both]
+    sums = [one.reduce_frames(k.mean_pattern((2, 3))) for one in both]
+    picked = [sums[i] for i in order] + [sums[i + 2] for i in order]
+    got = compute(*picked, progress=False)
+    rows = truth[1:].reshape(-1, 2, 3)
+    expected = [truth.mean((0, 1)), truth[~bad()].mean(0), rows.mean(0), rows[~bad()[1:].ravel()].mean(0)]
+    for value, at in zip(got, [*order, *(i + 2 for i in order)], strict=True):
+        np.testing.assert_allclose(value, expected[at])
+
+
+def test_neighbours_of_arrays_see_nan_too():
+    truth = np.arange(24 * 6).reshape(6, 4, 2, 3)
+    frames = Frames.from_array(truth, 2, valid=da.from_array(~bad(), chunks=-1), incomplete="nan")
+    result = frames.overlap_frames(k.mean_of_neighbours, depth=(1, 1), dtype="f8")
+    (got,) = compute(result.data, progress=False)
+    assert np.isnan(got[1, 1]).all()
+    assert not np.isnan(got[3, 1]).any()

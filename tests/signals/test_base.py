@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from collections import namedtuple
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -189,3 +191,48 @@ def test_transposing_missing_frames_marks_their_pixels(pixels: Any) -> None:
 def test_audit_without_a_file(scan: l4.Diffraction2D) -> None:
     with pytest.raises(ValueError, match="was not loaded from a file"):
         scan.audit()
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_another_boundary_keeps_the_marks_of_missing_frames(pixels: Any, lazy: bool) -> None:
+    valid = np.ones((4, 5), bool)
+    valid[1, 2] = False
+    scan = l4.Diffraction2D(da.from_array(pixels, chunks=(2, 5, 12, 10)) if lazy else pixels, valid=valid)
+    for kind in (l4.Signal1D, l4.VirtualImage):
+        np.testing.assert_array_equal(np.isnan(kind(scan).as_numpy()).all((2, 3)), ~valid)
+    cut = scan.rechunk(sig_chunks=5)
+    np.testing.assert_array_equal(np.isnan(cut.as_numpy()).all((2, 3)), ~valid)
+
+
+def test_conversion_keeps_what_damage_becomes(pixels: Any) -> None:
+    source = Frames.from_array(pixels, 2, valid=da.ones((4, 5), chunks=-1, dtype=bool), incomplete="zero")
+    computed = l4.Diffraction2D(source).compute()
+    assert l4.Signal2D(computed).frames.incomplete == computed.frames.incomplete == "zero"
+
+
+@pytest.mark.parametrize("dtype", [">u2", ">f8", ">f2", ">i4"])
+def test_big_endian_dask_arrays_become_native(dtype: str) -> None:
+    values = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5).astype(dtype)
+    native = values.astype(values.dtype.newbyteorder("="))
+    scan = l4.Diffraction2D(da.from_array(values, chunks=(1, 3, 4, 5)))
+    for found, expected in (
+        (scan, native),
+        (scan.max(), native.max((0, 1))),
+        (scan.max("x"), native.max(1)),
+        (scan.T, native.transpose(2, 3, 0, 1)),
+        (scan.inav[1], native[:, 1]),
+        (scan.sum(["kx", "ky"]), native.astype("f8").sum((2, 3))),
+    ):
+        assert found.dtype.isnative
+        assert found.data.dtype == found.dtype
+        computed = found.as_numpy()
+        assert computed.dtype == found.dtype
+        np.testing.assert_array_equal(computed, expected)
+
+
+def test_who_asks_twice_gets_two_arrays(scan: l4.Diffraction2D) -> None:
+    Pair = namedtuple("Pair", "first second")
+    pair = l4.compute(Pair(scan.sum(), scan.sum()))[0]
+    assert isinstance(pair, Pair)
+    assert not np.shares_memory(pair.first.data, pair.second.data)
+    np.testing.assert_array_equal(pair.first.data, pair.second.data)

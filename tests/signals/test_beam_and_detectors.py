@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -178,3 +179,13 @@ def test_positions_that_cannot_be(simple: Any, options: Any, message: str) -> No
 def test_positions_without_frames() -> None:
     with pytest.raises(ValueError, match="does not say which frames it belongs to"):
         _ = l4.BeamPosition(np.zeros((3, 2))).shifts
+
+
+def test_detectors_have_to_be_known(simple: Any) -> None:
+    lazy = da.ones((12, 10), chunks=-1, dtype=bool)
+    with pytest.raises(TypeError, match=r"a detector has to be known .* dask array"):
+        simple.get_virtual_image(lazy)
+    with pytest.raises(TypeError, match=r"a mask has to be known .* dask array"):
+        simple.center_of_mass(mask=lazy)
+    with pytest.raises(TypeError, match="one computed frame"):
+        simple.get_virtual_image(simple.sum() > 3)

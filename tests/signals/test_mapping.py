@@ -137,7 +137,41 @@ def test_reduction_to_one_number(simple: Any) -> None:
 
 
 def test_reductions_that_cannot_be(simple: Any) -> None:
-    with pytest.raises(TypeError, match="needs combine"):
+    with pytest.raises(TypeError, match="expected a function combine"):
         simple.reduce_frames(collect)
     with pytest.raises(ValueError, match="at least one state array"):
         simple.reduce_frames(collect, merge, state=[])
+
+
+def test_a_function_may_change_its_frame(pixels: Any) -> None:
+    def spoil(frame: Any, position: Any) -> Any:
+        frame[...] = 7
+        position[...] = 0
+        return frame
+
+    kept, places = pixels.copy(), np.ones((4, 5, 2))
+    scan = l4.Diffraction2D(pixels)
+    spoiled, same = l4.compute(scan.map(spoil, l4.BeamPosition(places)), scan.astype(scan.dtype))
+    assert (spoiled.data == 7).all()
+    for found in (pixels, same.data):
+        np.testing.assert_array_equal(found, kept)
+    assert (places == 1).all()
+
+
+@pytest.mark.parametrize("method", ["map", "map_frames", "reduce_frames"])
+def test_what_is_no_function(simple: Any, method: str) -> None:
+    with pytest.raises(TypeError, match=r"expected a function .* found 'sum' of type str"):
+        getattr(simple, method)("sum")
+
+
+def test_history_of_a_reduction_names_all_functions(simple: Any) -> None:
+    def count(frames: Any, total: Any) -> None:
+        total += len(frames)
+
+    def join(total: Any, other: Any) -> None:
+        total += other
+
+    params = simple.reduce_frames(count, join).history.as_list()[-1]["params"]
+    assert params["chunk"]["function"].endswith("count")
+    assert params["combine"]["function"].endswith("join")
+    assert params["finalize"]["function"].endswith("first_state")

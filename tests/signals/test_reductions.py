@@ -154,3 +154,35 @@ def test_summary_of_floats_is_close() -> None:
     assert found["median"] == pytest.approx(np.median(values), abs=1e-3)
     assert found["Q1"] == pytest.approx(np.quantile(values, 0.25), abs=1e-3)
     assert np.isnan(summary(l4.VirtualImage(np.full((2, 2), np.nan)))["mean"])
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 5, 6), (5, 6), (7,)])
+def test_summary_leaves_nan_out(shape: tuple[int, ...]) -> None:
+    from lazy4d.signals.statistics import summary
+
+    values = np.random.default_rng(2).normal(5, 2, shape)
+    values.reshape(-1)[::3] = np.nan
+    signal = {4: l4.Diffraction2D, 2: l4.VirtualImage, 1: l4.Signal1D}[len(shape)](values)
+    found = summary(signal)
+    expected = np.nanmean(values), np.nanstd(values), np.nanmin(values), np.nanmax(values)
+    np.testing.assert_allclose([found[n] for n in ("mean", "std", "min", "max")], expected, rtol=1e-12)
+
+
+def test_summary_of_complex_numbers() -> None:
+    with pytest.raises(ValueError, match="a summary needs real numbers"):
+        l4.Signal2D(np.ones((3, 3), "c8")).print_summary_statistics()
+
+
+@pytest.mark.parametrize("axis", [1.5, True, ["kx", 2.0]])
+def test_axes_that_are_no_axes(simple: Any, axis: Any) -> None:
+    with pytest.raises(ValueError, match="expected one axis, found"):
+        simple.sum(axis)
+
+
+@pytest.mark.parametrize("axis", [None, ["kx", "ky"], "x", ["y", "kx"]])
+def test_spread_of_complex_numbers_in_double_precision(axis: Any) -> None:
+    rng = np.random.default_rng(3)
+    values = (1000 + rng.normal(size=(3, 4, 5, 6)) + 1j * rng.normal(size=(3, 4, 5, 6))).astype("c8")
+    where = {"x": (1,), "None": (0, 1)}.get(str(axis), (2, 3) if axis == ["kx", "ky"] else (0, 3))
+    expected = values.astype("c16").std(where)
+    np.testing.assert_allclose(l4.Diffraction2D(values).std(axis).as_numpy(), expected, rtol=1e-10)

@@ -86,6 +86,8 @@ def test_rebin_of_lines_and_maps() -> None:
     [
         ({}, "give either scale or new_shape"),
         ({"scale": (2, 2)}, "one entry for each axis"),
+        ({"scale": 2}, "one entry for each axis"),
+        ({"scale": (1, 1, float("inf"), 1)}, "axis 'kx' of size 10"),
         ({"scale": (1, 1, 1.5, 1)}, "whole factor such as 2"),
         ({"new_shape": (5, 4, 10, 5)}, "new_shape entry 5"),
         ({"scale": (9, 1, 1, 1)}, "axis 'x' of size 5"),
@@ -97,6 +99,11 @@ def test_rebins_that_cannot_be(simple: Any, options: Any, message: str) -> None:
         message = "axis 'ky' of size 12"
     with pytest.raises(ValueError, match=message):
         simple.rebin(**options)
+
+
+def test_rebin_by_no_number(simple: Any) -> None:
+    with pytest.raises(TypeError, match="expected a number for axis 'x', found 'two'"):
+        simple.rebin(scale=("two", 1, 1, 1))
 
 
 @pytest.mark.parametrize("dtype", ["uint8", ">u2", "float32", "bool", "complex64"])
@@ -158,6 +165,12 @@ def test_stacks_that_cannot_be(simple: Any, make: Any, message: str) -> None:
         make(simple)
 
 
+def test_stack_takes_signals(simple: Any) -> None:
+    assert l4.stack(simple).axes_manager.navigation_shape == (5, 4, 1)
+    with pytest.raises(TypeError, match="stack joins signals, found Diffraction2D, ndarray"):
+        l4.stack([simple, np.ones((4, 5, 12, 10))])
+
+
 def test_frames_of_three_axes() -> None:
     values = np.random.default_rng(0).integers(0, 9, (3, 4, 5, 6)).astype("uint8")
     signal = l4.BaseSignal(Frames.from_array(values, 1))
@@ -166,3 +179,15 @@ def test_frames_of_three_axes() -> None:
     np.testing.assert_array_equal(signal.sum().as_numpy(), values.sum(0))
     np.testing.assert_array_equal(signal.max(["kx"]).as_numpy(), values.max(3))
     np.testing.assert_array_equal(signal.isig[::2, 1].as_numpy(), values[:, :, 1, ::2])
+
+
+def test_joined_positions_keep_their_places(simple: Any) -> None:
+    masks = [np.arange(20).reshape(4, 5) % 3 == k for k in (0, 1)]
+    parts = [simple.inav[mask] for mask in masks]
+    joined = l4.stack(parts, axis="position").axes_manager["position"]
+    for k, place in enumerate(joined.coordinates):
+        both = [part.axes_manager["position"].coordinates[k].values for part in parts]
+        np.testing.assert_array_equal(place.values, np.concatenate(both))
+    assert joined.size == 14
+    blank = l4.stack([parts[0].T.T, l4.Diffraction2D(parts[0].data)], axis=0)
+    assert blank.axes_manager[0].coordinates == ()
