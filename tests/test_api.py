@@ -240,3 +240,14 @@ def test_damage_found_only_by_the_tasks_is_said_once(tmp_path):
     assert len(caught) == 1
     assert np.isnan(total.data[7, 11])
     signal.sum().compute()  # warnings are errors here: it was said before
+
+
+def test_an_explained_run_gives_signals_and_what_it_took():
+    signal = l4.Diffraction2D(np.ones((4, 4, 8, 8), "u2"))
+    plan = l4.explain(signal.sum(), {"bf": signal.get_virtual_image(l4.CircleROI(4, 4, 2))})
+    assert "measured" not in str(plan)
+    pattern, images = plan.compute(progress=False)
+    assert isinstance(pattern, l4.Diffraction2D)
+    assert isinstance(images["bf"], l4.VirtualImage)
+    assert (pattern.data == 16).all()
+    assert "measured" in str(plan)

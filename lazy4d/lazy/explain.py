@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -53,6 +53,7 @@ class Explanation:
     passes: tuple[PassEstimate, ...]
     threads: int
     output_nbytes: int
+    rebuild: Callable[[tuple[np.ndarray, ...]], Any] | None = None
     measured: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -70,15 +71,15 @@ class Explanation:
         """Expected bytes allocated at the peak, results included."""
         return self.output_nbytes + max((p.memory for p in self.passes), default=0)
 
-    def compute(self, progress: Any = None) -> tuple[np.ndarray, ...]:
-        """Run, and remember what it took; see `run.compute`."""
+    def compute(self, progress: Any = None) -> Any:
+        """Run, remember what it took, and give the results: signals computed where signals were explained."""
         with PeakMemory() as peak:
             start = time.perf_counter()
             values = compute(*self.results, progress=progress)
             self.measured = {"seconds": time.perf_counter() - start}
         if peak.anonymous is not None:
             self.measured["memory"] = peak.anonymous
-        return values
+        return values if self.rebuild is None else self.rebuild(values)
 
     def __str__(self) -> str:
         lines = [
@@ -104,7 +105,11 @@ class Explanation:
     __repr__ = __str__
 
 
-def explain(results: Sequence[da.Array], labels: Sequence[str] = ()) -> Explanation:
+def explain(
+    results: Sequence[da.Array],
+    labels: Sequence[str] = (),
+    rebuild: Callable[[tuple[np.ndarray, ...]], Any] | None = None,
+) -> Explanation:
     """An `Explanation` of computing `results` together.
 
     Reads a few frames of each source to learn how fast they come and how long the kernels take, about 50 ms a pass.
@@ -115,13 +120,15 @@ def explain(results: Sequence[da.Array], labels: Sequence[str] = ()) -> Explanat
         Lazy results.
     labels : sequence of str, optional
         Names for them in the report.
+    rebuild : callable, optional
+        What `Explanation.compute` makes of the computed arrays.
     """
     run = plan_run(results, in_place=False)
     named = dict(zip((r.name for r in results), labels, strict=False))
     threads = os.cpu_count() or 1
     passes = tuple(_estimate(walk, named, threads) for walk in run.walks.values())
     output = sum(math.prod(r.shape) * r.dtype.itemsize for r in results)
-    return Explanation(tuple(results), tuple(labels), passes, threads, output)
+    return Explanation(tuple(results), tuple(labels), passes, threads, output, rebuild)
 
 
 def _estimate(walk: Walk, named: dict[str, str], threads: int) -> PassEstimate:

@@ -52,11 +52,23 @@ def explain_together(*signals: Any) -> Explanation:
 
     A few frames of each source are read to learn how fast they come.
     """
+    labels: dict[str, str] = {}
+
+    def named(signal: Any) -> list[Any]:
+        arrays = _lazy_parts(signal)
+        what = f"{type(signal).__name__} {signal.title!r}"
+        labels.update({a.name: what if k == 0 else f"validity of {what}" for k, a in enumerate(arrays)})
+        return arrays
+
     found: list[Any] = []
     for signal in signals:
-        _collect(signal, found, parts=lambda one: [one] if one.lazy else [])
-    labels = [f"{type(one).__name__} {one.title!r}" if is_signal(one) else str(one.name) for one in found]
-    return explain_arrays([one.data if is_signal(one) else one for one in found], labels)
+        _collect(signal, found, parts=named)
+
+    def rebuild(values: tuple[Any, ...]) -> tuple[Any, ...]:
+        results = iter(values)
+        return tuple(_replace(signal, results) for signal in signals)
+
+    return explain_arrays(found, [labels.get(array.name, array.name) for array in found], rebuild)
 
 
 def _together(values: tuple[Any, ...], action: Callable[[list[Any]], Iterable[Any]]) -> tuple[Any, ...]:

@@ -298,6 +298,11 @@ def _over_array(signal: BaseSignal, name: str, numbers: tuple[int, ...]) -> Any:
         array = filled_array(signal, np.asarray(neutral, signal.dtype)) if marked else lazy_array(signal)
         array = array.astype(np.complex128) if computed is None else array
         result = getattr(array, name)(axis=numbers, **({} if name in ("max", "min") else {"dtype": computed}))
+        if marked and builtins.any(k not in numbers for k in range(nav_ndim)):
+            # A line of which every frame is missing has no sum and no extreme; 0 would pass for one.
+            some = signal.frames.valid.any(axis=tuple(k for k in numbers if k < nav_ndim))
+            some = some.reshape(some.shape + (1,) * (result.ndim - some.ndim))
+            result, dtype = np.where(some, result, np.nan), np.result_type(dtype, np.float64)
     # What is left of a frame is small next to the scan: put together again where it was cut.
     whole = {k: -1 for k in range(nav_ndim - builtins.sum(n < nav_ndim for n in numbers), result.ndim)}
     return result.rechunk(whole).astype(dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -186,3 +187,14 @@ def test_spread_of_complex_numbers_in_double_precision(axis: Any) -> None:
     where = {"x": (1,), "None": (0, 1)}.get(str(axis), (2, 3) if axis == ["kx", "ky"] else (0, 3))
     expected = values.astype("c16").std(where)
     np.testing.assert_allclose(l4.Diffraction2D(values).std(axis).as_numpy(), expected, rtol=1e-10)
+
+
+def test_a_line_of_missing_frames_has_no_sum_and_no_extreme():
+    data = np.ones((3, 4, 5, 6), "u2")
+    valid = np.ones((3, 4), bool)
+    valid[:, 1] = False
+    signal = l4.Diffraction2D(data, valid=da.from_array(valid, chunks=-1))
+    for name, expected in (("sum", 3.0), ("max", 1.0), ("min", 1.0)):
+        got = getattr(signal, name)("y").compute().data
+        assert np.isnan(got[1]).all(), name
+        assert (got[[0, 2, 3]] == expected).all(), name
