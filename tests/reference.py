@@ -206,3 +206,14 @@ def unpack_r64_quad_6bit(raw: NDArray[np.uint8], out: NDArray[np.uint8]) -> None
 
 def unpack_r64_quad_12bit(raw: NDArray[np.uint8], out: NDArray[np.uint16]) -> None:
     _quad(raw, out, 16)
+
+
+def unpack_4bit(raw: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    for record, frame in zip(raw, out, strict=True):
+        for row, target in zip(record, frame, strict=True):
+            pixels = [half for byte in row.tolist() for half in (byte % 16, byte // 16)]
+            target[...] = pixels[: target.size]
+
+
+def widen_float16(raw: NDArray[np.float16], out: NDArray[np.float32]) -> None:
+    out[...] = raw.astype(np.float32)

@@ -12,21 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.io import mapping
-from lazy4d.io.paths import PathLike, expand_paths
+from lazy4d.io.inspection import Inspection
+from lazy4d.io.paths import PathLike
+from lazy4d.io.rawblock import record_heads
 from lazy4d.io.rawframes import RawFrames
 from lazy4d.io.source import Source
 
 _HEADERS_A_CHUNK = 16384
 _MOST_SHOWN = 8
-
-
-class _Found(Protocol):
-    """What `InspectingCheck.inspect` returns; see `lazy4d.io.mib.check.Inspection`."""
-
-    readable: NDArray[np.bool_]
-    same: NDArray[np.bool_]
-    numbers: NDArray[np.int64]
-    wraps: NDArray[np.int64]
 
 
 @runtime_checkable
@@ -35,10 +28,10 @@ class InspectingCheck(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """First bytes of a record that are looked at."""
+        """Bytes of a record that are looked at."""
         ...
 
-    def inspect(self, heads: NDArray[np.uint8]) -> _Found:
+    def inspect(self, heads: NDArray[np.uint8]) -> Inspection:
         """What each of many headers says."""
         ...
 
@@ -178,15 +171,32 @@ def audit(what: PathLike | Sequence[PathLike] | Source | RawFrames, **options: A
     if hasattr(frames, "damaged_frames"):  # a store that keeps checksums
         total = math.prod(frames.layout.nav_shape)
         return AuditReport((frames.label,), total, expected, tuple(frames.damaged_frames()), (), (), kind="chunks")
-    if not isinstance(frames, RawFrames):
+    parts = getattr(frames, "parts", (frames,))  # detectors that write each half of a frame to a file of its own
+    if not all(isinstance(part, RawFrames) for part in parts):
         raise TypeError(f"only files of records of fixed length can be audited, found {type(frames).__name__}")
-    return _scan(frames, expected)
+    return _merged([_scan(part, expected) for part in parts])
+
+
+def _merged(reports: list[AuditReport]) -> AuditReport:
+    """One report on parts of frames: a frame is damaged where one of its parts is."""
+    if len(reports) == 1:
+        return reports[0]
+    return AuditReport(
+        paths=tuple(path for report in reports for path in report.paths),
+        frames=min(report.frames for report in reports),
+        frames_expected=reports[0].frames_expected,
+        corrupt=tuple(sorted({frame for report in reports for frame in report.corrupt})),
+        changed=tuple(sorted({frame for report in reports for frame in report.changed})),
+        gaps=tuple(dict.fromkeys(gap for report in reports for gap in report.gaps)),
+        truncated={path: left for report in reports for path, left in report.truncated.items()},
+        checked=all(report.checked for report in reports),
+    )
 
 
 def _read(path: Any, options: dict[str, Any]) -> Source:
     from lazy4d.io import registry
 
-    first = expand_paths(path)[0]
+    first = registry.files_meant(path)[0]
     forced = options.pop("reader", None)
     reader = registry.get_reader(forced) if isinstance(forced, str) else forced or registry.find_reader(first)
     return registry.read(
@@ -231,15 +241,14 @@ def _heads(frames: RawFrames, owner: int, count: int) -> Iterator[tuple[int, NDA
     if not count:
         return
     held = mapping.mapped(files.path(owner), size, int(files.mtimes[owner]))
-    view: NDArray[np.uint8] = np.ndarray((count, nbytes), np.uint8, held, layout.start, (layout.stride, 1))
     for start in range(0, count, _HEADERS_A_CHUNK):
         stop = min(start + _HEADERS_A_CHUNK, count)
-        yield start, np.ascontiguousarray(view[start:stop])
+        yield start, record_heads(held, layout, np.arange(start, stop, dtype=np.int64), nbytes)
         if mapping.should_release(size):
-            mapping.release_pages(held, layout.start + start * layout.stride, layout.start + stop * layout.stride)
+            mapping.release_pages(held, layout.position(start), layout.position(stop - 1) + layout.pitch)
 
 
-def _number_gaps(found: _Found, base: int, due: int | None, gaps: list[Gap]) -> int | None:
+def _number_gaps(found: Inspection, base: int, due: int | None, gaps: list[Gap]) -> int | None:
     """Append the jumps within one chunk; returns the number due next."""
     rows = np.flatnonzero(found.readable)
     if not rows.size:

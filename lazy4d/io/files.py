@@ -139,9 +139,9 @@ def split_folder(paths: Sequence[str]) -> tuple[str, list[str]]:
     ('data', ['a', 'b'])
     """
     folder = os.path.dirname(paths[0])
-    start = len(os.path.join(folder, ""))
-    names = [path[start:] for path in paths]
-    inside = all(path.startswith(folder) for path in paths) and not any(os.sep in name for name in names)
+    start = os.path.join(folder, "")
+    names = [path[len(start) :] for path in paths]
+    inside = all(path.startswith(start) for path in paths) and not any(os.sep in name for name in names)
     return (folder, names) if folder and inside else ("", list(paths))
 
 

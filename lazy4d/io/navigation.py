@@ -212,7 +212,7 @@ class NavigationMap:
             raise ValueError(
                 f"expected one slice for each of the {len(self.nav_shape)} navigation axes, found {len(items)}"
             )
-        ranges = [_as_range(item, length) for item, length in zip(items, self.nav_shape, strict=True)]
+        ranges = [as_range(item, length) for item, length in zip(items, self.nav_shape, strict=True)]
         if self.mask is not None:
             first, step, _ = self.ranks
             only = ranges[0]
@@ -220,7 +220,8 @@ class NavigationMap:
         return NavigationMap(
             tuple(len(r) for r in ranges),
             self.base + sum(r.start * stride for r, stride in zip(ranges, self.strides, strict=True) if len(r)),
-            tuple(r.step * stride for r, stride in zip(ranges, self.strides, strict=True)),
+            # The step of a slice with one entry may be anything, also a number that no frame number can hold.
+            tuple(r.step * stride if len(r) > 1 else stride for r, stride in zip(ranges, self.strides, strict=True)),
         )
 
     def _choose(self, mask: NDArray[np.bool_]) -> NavigationMap:
@@ -246,12 +247,7 @@ class NavigationMap:
             An axis is longer than 1, or there is no such axis.
         """
         shape = self.nav_shape
-        gone = {axis + len(shape) if axis < 0 else axis for axis in axes}
-        for axis in gone:
-            if not 0 <= axis < len(shape) or shape[axis] != 1:
-                raise ValueError(
-                    f"only navigation axes of length 1 can be dropped: axis {axis} of navigation shape {shape}"
-                )
+        gone = droppable_axes(shape, axes)
         if not gone:
             return self
         if self.mask is not None:
@@ -260,7 +256,41 @@ class NavigationMap:
         return NavigationMap(tuple(self.shape[a] for a in kept), self.base, tuple(self.strides[a] for a in kept))
 
 
-def _as_range(item: slice | NDArray[np.bool_], length: int) -> range:
+def droppable_axes(shape: tuple[int, ...], axes: Sequence[int]) -> set[int]:
+    """The axes, counted from 0, that are to be dropped from a navigation shape.
+
+    Raises
+    ------
+    ValueError
+        An axis is longer than 1, or there is no such axis.
+
+    Examples
+    --------
+    >>> droppable_axes((1, 4, 1), (-1, 0))
+    {0, 2}
+    """
+    gone = {axis + len(shape) if axis < 0 else axis for axis in axes}
+    for axis in gone:
+        if not 0 <= axis < len(shape) or shape[axis] != 1:
+            raise ValueError(
+                f"only navigation axes of length 1 can be dropped: axis {axis} of navigation shape {shape}"
+            )
+    return gone
+
+
+def as_range(item: slice | NDArray[np.bool_], length: int) -> range:
+    """The indices that a slice with bounds already in range takes of an axis; None is filled in.
+
+    Raises
+    ------
+    ValueError
+        A mask, or a slice that leaves the axis.
+
+    Examples
+    --------
+    >>> as_range(slice(3, -1, -2), 4)
+    range(3, -1, -2)
+    """
     if not isinstance(item, slice):
         raise ValueError(
             f"a boolean mask must be the only item of a selection, found it with others (axis length {length})"

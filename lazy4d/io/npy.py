@@ -6,6 +6,7 @@ import ast
 import math
 import os
 from collections.abc import Sequence
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -143,7 +144,7 @@ def _parse(path: str, head: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int,
         )
     try:
         fields = ast.literal_eval(text.decode("utf-8" if version == b"\x03" else "latin-1").strip())
-        shape = tuple(int(n) for n in fields["shape"])
+        shape = tuple(index(n) for n in fields["shape"])
         fortran, descr = bool(fields["fortran_order"]), fields["descr"]
     except (ValueError, SyntaxError, KeyError, TypeError, RecursionError, MemoryError) as error:
         raise FormatError(

@@ -7,9 +7,11 @@ import glob
 import os
 import re
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 PathLike = str | os.PathLike[str]
 
+_DRIVE = re.compile(r"^/([A-Za-z]:[/\\])")  # file:///C:/data means C:/data
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(//|:)")
 _MOST_LISTED = 2000
 
@@ -65,7 +67,7 @@ def _expand(path: str) -> list[str]:
     if is_url(path):
         return [path]
     if path.lower().startswith("file://"):
-        path = path[7:]
+        path = _DRIVE.sub(r"\1", unquote(path[7:]))
     path = os.path.expanduser(path)
     if glob.has_magic(path) and not os.path.lexists(path):
         folder, pattern = os.path.split(os.path.join(os.getcwd(), path))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,8 @@ class RawBinaryReader:
                     f"shape={tuple(shape)} already holds the scan and the frame: give it alone, or scan_shape and "
                     f"frame_shape"
                 )
-            if len(shape) < 2:
+            if not isinstance(shape, Sequence) or len(shape) < 2:
+                shape = shape if isinstance(shape, Sequence) else (shape,)
                 raise ValueError(f"shape={tuple(shape)} must end with the two axes of a frame")
             frame_shape, scan_shape = tuple(shape)[-2:], tuple(shape)[:-2] or None
         if frame_shape is None or dtype is None:
@@ -142,16 +144,26 @@ class RawBinaryReader:
 
 
 def _layout(path: str, frame_shape: Sequence[int], dtype: Any, header: int, gap: int) -> RecordLayout:
-    pixel = np.dtype(dtype)
-    if pixel.hasobject or pixel.names is not None or pixel.itemsize == 0:
+    try:
+        pixel: np.dtype[Any] | None = np.dtype(dtype)
+    except TypeError:
+        pixel = None
+    if pixel is None or pixel.kind not in "biufc":
         raise TypeError(f"{path}: dtype={dtype!r} is no number: give the dtype of a pixel such as '<u2'")
-    sizes = tuple(int(n) for n in frame_shape)
+    try:
+        sizes = tuple(index(n) for n in frame_shape)
+        header, gap = index(header), index(gap)
+    except TypeError:
+        raise ValueError(
+            f"{path}: frame_shape={frame_shape!r}, header={header!r} and gap={gap!r} must be whole numbers, of pixels "
+            "(ky, kx) and of bytes"
+        ) from None
     if len(sizes) != 2 or min(sizes) < 1:
-        raise ValueError(f"{path}: frame_shape={tuple(frame_shape)} must be two positive integers (ky, kx)")
+        raise ValueError(f"{path}: frame_shape={sizes} must be two positive integers (ky, kx)")
     if header < 0 or gap < 0:
         raise ValueError(f"{path}: header={header} and gap={gap} are numbers of bytes and must not be negative")
     payload = math.prod(sizes) * pixel.itemsize
-    return RecordLayout(int(header), payload + int(gap), 0, PlainDecoder(pixel, sizes))
+    return RecordLayout(header, payload + gap, 0, PlainDecoder(pixel, sizes))
 
 
 def _leftover(path: str, size: int, layout: RecordLayout, count: int, left: int) -> str:

@@ -13,7 +13,7 @@ from lazy4d.errors import FormatError, TruncatedFileError
 from lazy4d.io import mapping
 
 if TYPE_CHECKING:
-    from lazy4d.io.rawframes import RawFrames
+    from lazy4d.io.rawframes import RawFrames, RecordLayout
 
 _VERIFIED_AHEAD = 1024  # records whose headers are verified at once while frames are read in order
 _SCATTERED = 8  # runs in one tile from which a gather is quicker than a copy a run
@@ -48,7 +48,7 @@ class RawBlock:
         self._owners, self._records = source.files.locate(numbers)
         self._fd: tuple[int, int] | None = None
         self._scratch = np.empty(0, np.uint8)
-        self._views: dict[int, tuple[mmap.mmap, NDArray[Any], NDArray[np.uint8] | None]] = {}
+        self._views: dict[int, tuple[mmap.mmap, NDArray[Any]]] = {}
         self._maps = source.io == "mmap"
         self._verified = (0, 0)
         used = np.unique(self._owners)
@@ -84,6 +84,8 @@ class RawBlock:
             return np.zeros(1, np.int64)
         jump = np.diff(self._owners) != 0
         jump |= (np.diff(self._records) != self._source.navigation.step) & (self._owners[1:] >= 0)
+        if self._source.layout.frames > 1:
+            jump |= np.diff(self._records // self._source.layout.frames) != 0
         return np.concatenate([[0], np.flatnonzero(jump) + 1, [self._numbers.size]]).astype(np.int64)
 
     # ---- reading
@@ -130,7 +132,10 @@ class RawBlock:
         if owner < 0 or not self._mapped(owner) or not ((owners == owner) | (owners < 0)).all():
             return False
         stored = owners >= 0
-        frames = self._pixels(owner)[self._records[start:stop][stored]]
+        records, pixels, several = self._records[start:stop][stored], self._pixels(owner), self._source.layout.frames
+        if several > 1 and int(records.max()) // several >= len(pixels):
+            return False  # some are in a record that the file ends within
+        frames = pixels[records] if several == 1 else pixels[records // several, records % several]
         if stored.all():
             self._source.layout.decoder(frames, out[: stop - start], window)
             return True
@@ -144,6 +149,12 @@ class RawBlock:
         """Stored pixels of frames [a, b), which are one run of one file."""
         owner, first, last = int(self._owners[a]), int(self._records[a]), int(self._records[b - 1])
         step = self._source.navigation.step
+        if self._mapped(owner) and self._source.layout.frames > 1:
+            layout, low = self._source.layout, min(first, last)
+            shape, dtype, count = layout.decoder.stored_shape, layout.decoder.stored_dtype, abs(last - first) + 1
+            offset = layout.position(low) + layout.offset
+            between = _strided(self._view(owner)[0], offset, layout.pitch, count, shape, dtype)
+            return between[::step] if b > a + 1 else between
         if self._mapped(owner):
             end = last + (1 if step > 0 else -1)
             return self._pixels(owner)[first : end if end >= 0 else None : step]
@@ -160,10 +171,10 @@ class RawBlock:
     def _read_records(self, owner: int, first: int, count: int) -> NDArray[Any]:
         """Stored pixels of adjacent records by a plain read, in a buffer that the next call uses again."""
         layout = self._source.layout
-        needed = (count - 1) * layout.stride + layout.offset + layout.payload
+        needed = (count - 1) * layout.pitch + layout.offset + layout.payload
         if self._scratch.size < needed:
             self._scratch = np.empty(needed, np.uint8)
-        offset = layout.start + first * layout.stride
+        offset = layout.position(first)
         got = mapping.read_into(self._descriptor(owner), self._scratch[:needed], offset)
         if got < needed:
             raise TruncatedFileError(
@@ -171,31 +182,29 @@ class RawBlock:
                 "the file shrank while it was read; load it again"
             )
         shape, dtype = layout.decoder.stored_shape, layout.decoder.stored_dtype
-        return _strided(self._scratch, layout.offset, layout.stride, count, shape, dtype)
+        return _strided(self._scratch, layout.offset, layout.pitch, count, shape, dtype)
 
     def _mapped(self, owner: int) -> bool:
         """Whether this file is read through a memory map: small files of a long series are not, maps would not last."""
         files = self._source.files
         return self._maps and (len(files.names) <= mapping.MAPPINGS_KEPT or int(files.sizes[owner]) >= _LARGE_FILE)
 
-    def _view(self, owner: int) -> tuple[mmap.mmap, NDArray[Any], NDArray[np.uint8] | None]:
+    def _view(self, owner: int) -> tuple[mmap.mmap, NDArray[Any]]:
         known = self._views.get(owner)
         if known is not None:
             return known
-        files, layout, check = self._source.files, self._source.layout, self._source.check
+        files, layout = self._source.files, self._source.layout
         size = int(files.sizes[owner])
         held = mapping.mapped(files.path(owner), size, int(files.mtimes[owner]))
-        count, _ = layout.records_in(size)
+        records = layout.records_in(size)[0] // layout.frames
         shape, dtype = layout.decoder.stored_shape, layout.decoder.stored_dtype
-        pixels = _strided(held, layout.start + layout.offset, layout.stride, count, shape, dtype)
-        heads = None
-        if check is not None:
-            heads = _strided(held, layout.start, layout.stride, count, (check.nbytes,), np.dtype(np.uint8))
-        self._views[owner] = (held, pixels, heads)
+        several = (layout.frames, *shape) if layout.frames > 1 else shape
+        pixels = _strided(held, layout.start + layout.offset, layout.stride, records, several, dtype)
+        self._views[owner] = (held, pixels)
         return self._views[owner]
 
     def _pixels(self, owner: int) -> NDArray[Any]:
-        """Stored pixels of all records of a mapped file, ``[records, *stored_shape]``: a view."""
+        """Stored pixels of all complete records of a mapped file, ``[records, (frames,) *stored_shape]``: a view."""
         return self._view(owner)[1]
 
     def _descriptor(self, owner: int) -> int:
@@ -233,16 +242,15 @@ class RawBlock:
         return bad
 
     def _heads(self, owner: int, records: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """First bytes of records of one file, ``[n, check.nbytes]``, copied."""
+        """Bytes of records of one file that are checked, ``[n, check.nbytes]``, copied."""
         layout, check = self._source.layout, self._source.check
         nbytes = 0 if check is None else check.nbytes
         if self._mapped(owner):
-            heads = self._view(owner)[2]
-            return np.zeros((records.size, 0), np.uint8) if heads is None else heads[records]
+            return record_heads(self._view(owner)[0], layout, records, nbytes)
         found = np.zeros((records.size, nbytes), np.uint8)
         fd = self._descriptor(owner)
         for row, record in zip(found, records.tolist(), strict=True):
-            mapping.read_into(fd, row, layout.start + record * layout.stride)
+            mapping.read_into(fd, row, layout.position(record) + layout.checked)
         return found
 
     def _raise_damaged(self, start: int, bad: NDArray[np.bool_]) -> None:
@@ -254,7 +262,7 @@ class RawBlock:
         more = f"; {int(bad.sum())} frames near it fail" if bad.sum() > 1 else ""
         raise FormatError(
             f"{source.files.path(owner)}: frame {number} (record {record} of this file, counted from 0) at byte "
-            f"{layout.start + record * layout.stride} is damaged: {told}{more}. "
+            f"{layout.position(record)} is damaged: {told}{more}. "
             "Load with incomplete='nan' or 'zero' to mark such frames invalid, and see audit() for all of them"
         )
 
@@ -264,12 +272,12 @@ class RawBlock:
         """Close what this block opened and, for files large against memory or inside a worker, release its pages."""
         self._close_descriptor()
         layout = self._source.layout
-        for owner, (held, _, _) in self._views.items():
+        for owner, (held, _) in self._views.items():
             if mapping.should_release(int(self._source.files.sizes[owner])):
                 records = self._records[self._owners == owner]
                 if records.size:
-                    start = layout.start + int(records.min()) * layout.stride
-                    stop = layout.start + int(records.max()) * layout.stride + layout.offset + layout.payload
+                    start = layout.position(int(records.min()))
+                    stop = layout.position(int(records.max())) + layout.offset + layout.payload
                     mapping.release_pages(held, start, stop)
         self._views = {}
         self._whole = None
@@ -279,6 +287,31 @@ class RawBlock:
         if self._fd is not None:
             os.close(self._fd[1])
             self._fd = None
+
+
+def record_heads(
+    held: mmap.mmap, layout: RecordLayout, records: NDArray[np.int64], nbytes: int
+) -> NDArray[np.uint8]:
+    """Bytes of records of a mapped file that are checked, ``[n, nbytes]``, copied.
+
+    Parameters
+    ----------
+    held : mmap.mmap
+        The whole file.
+    layout : RecordLayout
+        Where its records stand.
+    records : ndarray of int64, shape (n,)
+        Frames of the file, counted from 0, that it holds whole.
+    nbytes : int
+        Bytes of each.
+    """
+    if layout.frames > 1 or not records.size:
+        starts = layout.position(records) + layout.checked
+        found: NDArray[np.uint8] = np.frombuffer(held, np.uint8)[starts[:, None] + np.arange(nbytes)]
+        return found
+    first, last = int(records.min()), int(records.max())
+    count, start = last - first + 1, layout.position(first) + layout.checked
+    return _strided(held, start, layout.stride, count, (nbytes,), np.dtype(np.uint8))[records - first]
 
 
 def _strided(

@@ -6,14 +6,17 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.io.files import FrameFiles
 from lazy4d.io.navigation import NavigationMap
+from lazy4d.io.positions import PositionTable
 from lazy4d.io.rawblock import RawBlock
+
+_Index = TypeVar("_Index", int, NDArray[np.int64])
 
 
 class Decoder(Protocol):
@@ -52,7 +55,7 @@ class RecordCheck(Protocol):
 
     @property
     def nbytes(self) -> int:
-        """First bytes of a record that are looked at."""
+        """Bytes of a record that are looked at, from its start or where `RecordLayout.checked` says."""
         ...
 
     def verify(self, heads: NDArray[np.uint8], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -119,20 +122,46 @@ class RecordLayout:
         Bytes from the start of a record to its pixels.
     decoder : Decoder
         Stored pixels to native frames; gives shapes and dtypes.
+    frames : int
+        Frames in a record, their pixels one after the other.
+    tail : int
+        Bytes behind the pixels without which a record is not complete.
+    checked : int
+        Bytes from the start of a frame to those that a `RecordCheck` looks at.
     """
 
     start: int
     stride: int
     offset: int
     decoder: Decoder
+    frames: int = 1
+    tail: int = 0
+    checked: int = 0
 
     @property
     def payload(self) -> int:
-        """Bytes of stored pixels in a record."""
+        """Bytes of stored pixels of a frame."""
         return math.prod(self.decoder.stored_shape) * self.decoder.stored_dtype.itemsize
 
+    @property
+    def pitch(self) -> int:
+        """Bytes from one frame to the next, within a record where that holds several."""
+        return self.stride if self.frames == 1 else self.payload
+
+    def position(self, frame: _Index) -> _Index:
+        """Byte at which a frame of a file begins, its header included; of one or of an array of them.
+
+        Examples
+        --------
+        >>> RecordLayout(10, 100, 0, PlainDecoder(np.dtype("u1"), (4, 5)), frames=4).position(6)
+        150
+        """
+        if self.frames == 1:
+            return self.start + frame * self.stride
+        return self.start + frame // self.frames * self.stride + frame % self.frames * self.payload
+
     def records_in(self, size: int) -> tuple[int, int]:
-        """Complete records in a file of `size` bytes, and the bytes left over behind them.
+        """Complete frames in a file of `size` bytes, and the bytes left over of a record that is not complete.
 
         Examples
         --------
@@ -140,11 +169,11 @@ class RecordLayout:
         >>> layout.records_in(10 + 250), layout.records_in(10 + 2 * 100)
         ((2, 50), (2, 0))
         """
-        body = max(0, size - self.start)
-        count = body // self.stride
-        if body - count * self.stride >= self.offset + self.payload:
-            count += 1  # the last record may lack the bytes between records
-        return count, max(0, body - count * self.stride)
+        records, left = divmod(max(0, size - self.start), self.stride)
+        if left >= self.offset + self.frames * self.payload + self.tail:
+            return (records + 1) * self.frames, 0  # the last record may lack the bytes between records
+        within = max(0, left - self.offset) // self.payload if self.frames > 1 else 0
+        return records * self.frames + within, left
 
 
 class RawFrames:
@@ -158,7 +187,7 @@ class RawFrames:
         Which file and record holds a frame number.
     layout : RecordLayout
         Where its pixels stand there, and how they are decoded.
-    navigation : NavigationMap
+    navigation : NavigationMap or PositionTable
         Scan position to frame number.
     incomplete : str
         ``"raise"``: damage found while reading is an error; ``"nan"`` or ``"zero"``: such frames are invalid and read
@@ -201,7 +230,7 @@ class RawFrames:
         self,
         files: FrameFiles,
         layout: RecordLayout,
-        navigation: NavigationMap,
+        navigation: NavigationMap | PositionTable,
         *,
         incomplete: str = "raise",
         io: str = "mmap",
@@ -238,7 +267,7 @@ class RawFrames:
         """Pickled as its few parameters; no handle, no map, no pixel."""
         return _rebuild, (self.files, self.layout, self.navigation, self._policy, self.io, self.check)
 
-    def _with(self, navigation: NavigationMap) -> RawFrames:
+    def _with(self, navigation: NavigationMap | PositionTable) -> RawFrames:
         return _rebuild(self.files, self.layout, navigation, self._policy, self.io, self.check)
 
     def select(self, items: Sequence[slice | NDArray[np.bool_]]) -> RawFrames:
@@ -277,7 +306,7 @@ class RawFrames:
 def _rebuild(
     files: FrameFiles,
     layout: RecordLayout,
-    navigation: NavigationMap,
+    navigation: NavigationMap | PositionTable,
     incomplete: str,
     io: str,
     check: RecordCheck | None,

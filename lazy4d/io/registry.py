@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -26,8 +27,10 @@ _NOTHING_SPECIAL = (("scan_shape", None), ("sync_offset", 0), ("flyback", 0), ("
 
 _BUILT_IN = {
     "mib": "lazy4d.io.mib.reader:READER",
+    "mrc": "lazy4d.io.mrc.reader:READER",
     "npy": "lazy4d.io.npy:READER",
     "raw": "lazy4d.io.raw_binary:READER",
+    "seq": "lazy4d.io.seq.reader:READER",
     "zarr": "lazy4d.io.zarr_store:READER",
 }
 
@@ -38,8 +41,8 @@ def built_in_readers() -> dict[str, Reader]:
 
     Examples
     --------
-    >>> sorted(built_in_readers())[:3]
-    ['mib', 'npy', 'raw']
+    >>> {"mib", "npy", "raw"} <= set(built_in_readers())
+    True
     """
     found: dict[str, Reader] = {}
     for name, place in _BUILT_IN.items():
@@ -178,6 +181,10 @@ def read_head(path: str) -> bytes:
         It may not be read.
     """
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            raise FormatError(
+                f"{path}: expected a file or directory, found a pipe, socket or device; copy it to a file"
+            )
         with open(path, "rb") as file:
             return file.read(HEAD_BYTES)
     except FileNotFoundError as error:
@@ -221,6 +228,23 @@ def _not_recognised(path: str, suffix: str, head: bytes, known: dict[str, Reader
     )
 
 
+def files_meant(path: PathLike | Sequence[PathLike]) -> list[str]:
+    """The files that a path, glob or list means; a name without a file may stand for several, as a reader knows.
+
+    Examples
+    --------
+    >>> [os.path.basename(name) for name in files_meant("/data/scan.mib")]
+    ['scan.mib']
+    """
+    found = expand_paths(path)
+    if len(found) == 1 and not is_url(found[0]) and not os.path.lexists(found[0]):
+        for reader in built_in_readers().values():
+            others: list[str] = reader.stands_for(found[0]) if hasattr(reader, "stands_for") else []
+            if others:
+                return others
+    return found
+
+
 def read(path: PathLike | Sequence[PathLike], reader: str | Reader | None = None, **options: Any) -> Source:
     """The data set at `path`, described but not read.
 
@@ -256,12 +280,14 @@ def read(path: PathLike | Sequence[PathLike], reader: str | Reader | None = None
     >>> read(file).frames.nav_shape
     (3, 2)
     """
-    found = expand_paths(path)
+    found = files_meant(path)
     first = found[0]
     if isinstance(reader, str):
         chosen = get_reader(reader)
         if not is_url(first) and not os.path.isdir(first):
             read_head(first)
+        elif not is_url(first) and not hasattr(chosen, "sniff_directory"):
+            _directory_reader(first, _suffix(first), [chosen])
     else:
         chosen = reader if reader is not None else find_reader(first)
     options = _accepted(chosen, options)

@@ -10,6 +10,10 @@ from operator import index
 from lazy4d.errors import ScanShapeError
 from lazy4d.io.navigation import NavigationMap
 
+_MOST_MISSING = 10**9
+_MOST_MISSING_SHARE = 1000
+"""A scan of more positions than both allow is not filled with invalid frames: a damaged header may promise any."""
+
 
 @dataclass(frozen=True)
 class ShapeHint:
@@ -128,10 +132,20 @@ def plan_scan(
     limit = available if usable is None else max(0, min(frames, usable) - sync_offset)
     navigation = NavigationMap.raster(shape, first=sync_offset, flyback=flyback)
     needed = navigation.bounds[1] + 1 - sync_offset
+    if needed <= -sync_offset:
+        raise ValueError(
+            f"{path}: sync_offset={sync_offset} inserts more blanks than the {needed} positions of scan shape {shape}: "
+            f"none of the {frames} frames would be used"
+        )
     if needed > (limit if incomplete == "crop" else available):
         message = _mismatch(path, frames, shape, origin, sync_offset, flyback, needed)
         if incomplete == "raise":
             raise ScanShapeError(f"{message}; incomplete='nan', 'zero' or 'crop' loads what there is")
+        if incomplete != "crop" and needed > max(_MOST_MISSING, _MOST_MISSING_SHARE * available):
+            raise ScanShapeError(
+                f"{message}. So much cannot be missing: the shape is wrong or damaged where it comes from; give "
+                "scan_shape=(rows, columns), or incomplete='crop'"
+            )
         if incomplete == "crop":
             shape = _whole_lines(shape, flyback, limit)
             if limit < available:

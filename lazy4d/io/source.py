@@ -92,7 +92,8 @@ class Reader(Protocol):
     Optional attributes that the registry looks for: ``signature`` (str, how such files start, for error messages),
     ``headerless`` (True: nothing in the file tells the format, the suffix decides), ``series`` (True: `read` takes a
     list of paths), ``sniff_directory(path) -> bool`` (the format is a directory), ``urls`` (True: `read` takes fsspec
-    URLs) and ``audit_options`` (dict, options with which `lazy4d.io.audit.audit` reads a damaged file).
+    URLs), ``stands_for(path) -> list of str`` (the files that a name without a file means) and ``audit_options`` (dict,
+    options with which `lazy4d.io.audit.audit` reads a damaged file).
     """
 
     name: str

@@ -14,7 +14,9 @@ import pytest
 from numpy.typing import NDArray
 
 from lazy4d.data.mib import write_mib, write_mib_series
+from lazy4d.data.mrc import write_direct_electron, write_mrc
 from lazy4d.data.raw import write_raw
+from lazy4d.data.seq import write_celeritas, write_seq
 from lazy4d.errors import Lazy4DError
 from lazy4d.io import registry
 from lazy4d.io.registry import find_reader, read
@@ -43,14 +45,26 @@ def _series(folder: Path, frames: NDArray[Any]) -> str:
     return str(folder / "*.mib")
 
 
+def _halves(folder: Path, frames: NDArray[Any]) -> Path:
+    """Counters overwrite two pixels of each frame: made part of `frames`, so that exact pixels can be asked."""
+    flat = frames.reshape(-1, *frames.shape[-2:])
+    flat[:, 7, 0] = flat[:, 8, 0] = np.arange(len(flat))
+    return write_celeritas(folder, frames, pre_buffer=4, padding=False)[0]
+
+
 RAW = {"frame_shape": (16, 64), "dtype": ">u2", "scan_shape": NAV}
+SHAPED = {"scan_shape": NAV}
 CASES = {
     "mib": Case("mib", lambda folder, frames: write_mib(folder / "scan.mib", frames)),
     "mib quad": Case("mib", lambda folder, frames: write_mib(folder / "scan.mib", frames, chips="2x2")),
     "mib raw": Case("mib", lambda folder, frames: write_mib(folder / "scan.mib", frames, mode="R12")),
     "mib series": Case("mib", _series),
+    "mrc": Case("mrc", lambda folder, frames: write_mrc(folder / "scan.mrc", frames, byteorder=">"), SHAPED),
+    "mrc movie": Case("mrc", lambda folder, frames: write_direct_electron(folder, frames, prefix="slow scan")),
     "npy": Case("npy", _npy),
     "raw": Case("raw", lambda folder, frames: write_raw(folder / "scan.raw", frames, byteorder=">"), RAW),
+    "seq": Case("seq", lambda folder, frames: write_seq(folder / "scan.seq", frames, stride=2056), {"scan_shape": NAV}),
+    "seq halves": Case("seq", _halves, {"scan_shape": NAV}),
 }
 
 

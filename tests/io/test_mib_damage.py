@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lazy4d.data.mib import write_mib
 from lazy4d.errors import FormatError, Lazy4DError, ScanShapeError, TruncatedFileError
 from lazy4d.io.audit import audit
-from lazy4d.io.mib.sequence import probe_sequence, sample_records
 from lazy4d.io.registry import read
+from lazy4d.io.sequence import probe_sequence, sample_records
 
 STRIDE = 384 + 4 * 8 * 2
 

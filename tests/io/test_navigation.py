@@ -132,3 +132,8 @@ def test_maps_travel_small_and_keep_their_identity() -> None:
     assert (
         there.numbers((slice(5, 8),)).tolist() == chosen.numbers((slice(5, 8),)).tolist() == [3000505, 3000506, 3000507]
     )
+
+
+def test_steps_beyond_every_axis_take_the_first_entry() -> None:
+    scan = NavigationMap.raster((3, 5)).select([slice(0, 3, 10**30), slice(2, 5, 1)])
+    assert scan.numbers((slice(0, 1), slice(0, 3))).tolist() == [2, 3, 4]

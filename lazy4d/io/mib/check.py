@@ -7,32 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lazy4d.io.inspection import Inspection
 from lazy4d.io.mib.header import MAGIC, PREFIX, PREFIX_BYTES, MibHeader
 
 _MOST_DIGITS = 12
 _COMMA = ord(",")
-
-
-@dataclass(frozen=True, eq=False)
-class Inspection:
-    """What many headers say.
-
-    Parameters
-    ----------
-    readable : ndarray of bool, shape (n,)
-        Magic and frame number are those of a MIB header.
-    same : ndarray of bool, shape (n,)
-        Header length, chips, size, pixel code, layout and chip mask are those of the first frame.
-    numbers : ndarray of int64, shape (n,)
-        Frame numbers as written, −1 where unreadable.
-    wraps : ndarray of int64, shape (n,)
-        10 to the number of digits: where such a number starts again.
-    """
-
-    readable: NDArray[np.bool_]
-    same: NDArray[np.bool_]
-    numbers: NDArray[np.int64]
-    wraps: NDArray[np.int64]
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from lazy4d.io.mib.decode import candidate_depths, decoder_for
 from lazy4d.io.mib.header import HEAD_BYTES, MAGIC, PREFIX, PREFIX_BYTES, MibHeader, parse_header
 from lazy4d.io.rawframes import RecordLayout
 
+_MOST_SEARCHED = 1 << 24  # bytes looked through for the next frame; a damaged header may promise frames of any size
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -124,7 +126,7 @@ def _proven(
             f"frame can be read"
         )
     expected = layout.start + layout.stride
-    window = read_at(fd, min(size, 4 * layout.stride), layout.start + header.start)
+    window = read_at(fd, min(4 * layout.stride, _MOST_SEARCHED), layout.start + header.start)
     place = window.find(magic)
     told = f"the next one is at byte {place + layout.start + header.start}" if place >= 0 else "none follows"
     raise FormatError(

@@ -18,6 +18,7 @@ PREFIX_BYTES = 15
 HEAD_BYTES = 65536
 """Bytes read to find and parse a header; real ones are 384 to a few thousand."""
 
+_MOST_DIGITS = 18  # of a number that fits 64 bits; Python refuses to read thousands of them
 _FIRST_CHIP = 22
 _ITEMS_PER_CHIP = 28
 _NAMES = (
@@ -203,7 +204,7 @@ def _required(items: list[str], index: int, name: str, where: str) -> int:
 
 def _integer(text: str) -> int | None:
     text = text.strip()
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else None
 
 
 def _real(text: str) -> float | None:
@@ -258,14 +259,15 @@ def sidecar_text(sidecar: dict[str, str], name: str) -> str | None:
 def find_sidecar(path: str) -> tuple[str, dict[str, str]] | None:
     """Path and content of the ``.hdr`` text that belongs to a MIB file; None when there is none.
 
-    Looked for: the same stem, then the stem without its trailing digits, for a series.
+    Looked for: the same stem, then the stem without its trailing digits, for a series; not where that is the text of
+    another MIB file, as ``scan.hdr`` is of ``scan.mib`` beside ``scan2.mib``.
     """
     whole = Path(path)
     stem = whole.stem.rstrip("0123456789")
     for name in dict.fromkeys((whole.stem, stem, stem.rstrip("-_ "))):
         for suffix in (".hdr", ".HDR"):
             candidate = whole.with_name(name + suffix) if name else None
-            if candidate is None:
+            if candidate is None or (name != whole.stem and whole.with_name(name + whole.suffix).exists()):
                 continue
             try:
                 with candidate.open("rb") as file:

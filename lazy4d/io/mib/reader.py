@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lazy4d.errors import ScanShapeError
 from lazy4d.io.mib.geometry import Geometry, find_geometry
 from lazy4d.io.mib.header import MAGIC, PREFIX, PREFIX_BYTES, find_sidecar, parse_sidecar, sidecar_number
 from lazy4d.io.mib.metadata import map_metadata
-from lazy4d.io.mib.series import survey
+from lazy4d.io.mib.series import Recording, survey
 from lazy4d.io.rawframes import RawFrames
 from lazy4d.io.scan import ShapeHint, plan_scan
 from lazy4d.io.source import INCOMPLETE, IO_MODES, Source, frame_axes, navigation_axes, one_of
@@ -110,16 +111,23 @@ class MibReader:
         stored, total = recording.files.found, recording.files.total
         expected = sidecar_number(sidecar, "Frames in Acquisition")
         notes = [*recording.warnings, *_notes(paths[0], geometry, stored, expected, sidecar_path)]
-        plan = plan_scan(
-            paths[0],
-            total,
-            scan_shape=scan_shape,
-            sync_offset=sync_offset,
-            flyback=flyback,
-            incomplete=incomplete,
-            hint=shape_hint(sidecar, sidecar_path, total),
-            usable=recording.usable,
-        )
+        late = _late_start(recording) if sync_offset == 0 else ""
+        try:
+            plan = plan_scan(
+                paths[0],
+                total,
+                scan_shape=scan_shape,
+                sync_offset=sync_offset,
+                flyback=flyback,
+                incomplete=incomplete,
+                hint=shape_hint(sidecar, sidecar_path, total),
+                usable=recording.usable,
+            )
+        except ScanShapeError as error:
+            raise ScanShapeError(f"{error}{late}") from None
+        notes += plan.warnings
+        if late and (plan.warnings or stored < (expected or 0)):
+            notes[-1] += late
         frames = RawFrames(
             recording.files, geometry.layout, plan.navigation, incomplete=incomplete, io=io, check=recording.check
         )
@@ -143,7 +151,7 @@ class MibReader:
                 "format": self.name,
                 "token": files.digest,
             },
-            warnings=(*notes, *plan.warnings),
+            warnings=tuple(notes),
             scan_shape_origin=plan.origin,
             frames_found=stored,
             frames_expected=expected or None,
@@ -180,6 +188,17 @@ def shape_hint(sidecar: dict[str, str], where: str, frames: int) -> ShapeHint | 
     if total < frames or total % line:
         return None
     return ShapeHint((total // line, line), f"Frames per Trigger of {where}", per_line=True)
+
+
+def _late_start(recording: Recording) -> str:
+    """What to try where frames are missing and the first frame number is not 1: they may be missing at the start."""
+    first = recording.check.first
+    if not recording.check.count or first <= 1:
+        return ""
+    return (
+        f". The frame numbers begin at {first}: if the {first - 1} frames before are the missing ones, "
+        f"sync_offset={1 - first} puts the others in their places"
+    )
 
 
 def _notes(path: str, geometry: Geometry, found: int, expected: int | None, sidecar_path: str) -> list[str]:

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from lazy4d.errors import FormatError, Lazy4DError, TruncatedFileError
 from lazy4d.io.files import FrameFiles, split_folder
+from lazy4d.io.inspection import Inspection
 from lazy4d.io.mapping import open_read_only
-from lazy4d.io.mib.check import HeaderCheck, Inspection
+from lazy4d.io.mib.check import HeaderCheck
 from lazy4d.io.mib.geometry import Geometry, read_at
-from lazy4d.io.mib.sequence import Probe, Sequence, probe_sequence
+from lazy4d.io.sequence import Probe, Sequence, probe_sequence
 from lazy4d.io.source import no_damage
 
 _FILES_A_JOB = 256
@@ -98,7 +99,7 @@ def survey(paths: SequenceOf[str], geometry: Geometry, *, incomplete: str, count
     ends = _read_ends(list(paths), geometry, check.nbytes)
     found = check.inspect(ends.first)
     notes: list[str] = []
-    keep = _belonging(ends, found, check, incomplete, notes)
+    keep = _belonging(ends, found, geometry, check, incomplete, notes)
     if not keep.all():
         ends, digits = ends.take(keep), digits[keep]
         found = check.inspect(ends.first)
@@ -114,7 +115,7 @@ def survey(paths: SequenceOf[str], geometry: Geometry, *, incomplete: str, count
     numbers = numbers - numbers[0]
     runs, unreadable = _runs(ends, numbers, geometry, check, incomplete, notes)
     _check_overlap(ends, runs, check)
-    gap = _note_gaps(ends, runs, check, incomplete, notes)
+    gap = _note_gaps(ends, runs, geometry, check, incomplete, notes)
     files = FrameFiles.of_runs(ends.paths, ends.sizes, ends.mtimes, runs)
     usable = min(n for n in (files.total, gap, unreadable) if n is not None)
     return Recording(files, check, usable, tuple(notes))
@@ -191,7 +192,7 @@ def _table(heads: list[bytes], nbytes: int) -> NDArray[np.uint8]:
 
 
 def _belonging(
-    ends: _Ends, found: Inspection, check: HeaderCheck, incomplete: str, notes: list[str]
+    ends: _Ends, found: Inspection, geometry: Geometry, check: HeaderCheck, incomplete: str, notes: list[str]
 ) -> NDArray[np.bool_]:
     """Which files hold frames of this recording."""
     different = found.readable & ~found.same
@@ -208,7 +209,11 @@ def _belonging(
                 f"{path}: not one whole frame in its {ends.sizes[index]} bytes. {_SAY_INCOMPLETE}"
             )
         else:
-            error = FormatError(f"{path}: {check.explain(bytes(ends.first[index]), 0)}. {_SAY_INCOMPLETE}")
+            told = check.explain(bytes(ends.first[index]), 0)
+            error = FormatError(
+                f"{path}: the header of its first frame at byte {geometry.layout.start} is damaged: {told}. "
+                f"{_SAY_INCOMPLETE}"
+            )
         notes.append(no_damage(incomplete, error))
     return found.readable & (ends.counts > 0)
 
@@ -235,7 +240,8 @@ def _note_tails(ends: _Ends, geometry: Geometry, incomplete: str, notes: list[st
     error = TruncatedFileError(
         f"{ends.paths[index]}: the file ends inside frame {ends.counts[index]} (counted from 0; {layout.stride} "
         f"bytes needed, "
-        f"{left[index]} left): {ends.counts[index]} complete frames{more}. {_SAY_INCOMPLETE}"
+        f"{left[index]} left): {ends.counts[index]} complete frames up to byte "
+        f"{layout.start + ends.counts[index] * layout.stride}{more}. {_SAY_INCOMPLETE}"
     )
     notes.append(no_damage(incomplete, error))
 
@@ -328,7 +334,12 @@ def _check_overlap(ends: _Ends, runs: tuple[NDArray[np.int64], ...], check: Head
 
 
 def _note_gaps(
-    ends: _Ends, runs: tuple[NDArray[np.int64], ...], check: HeaderCheck, incomplete: str, notes: list[str]
+    ends: _Ends,
+    runs: tuple[NDArray[np.int64], ...],
+    geometry: Geometry,
+    check: HeaderCheck,
+    incomplete: str,
+    notes: list[str],
 ) -> int | None:
     """The first missing frame number; None when none is known to be missing."""
     numbers, counts, owners, records = runs
@@ -348,7 +359,8 @@ def _note_gaps(
     error = FormatError(
         f"{path}: frame numbers jump {where}, expected number {check.first + expected}, found "
         f"{check.first + int(numbers[index + 1])}: "
-        f"{int(missing[index])} frames are missing, frame {expected} (counted from 0) the first of them{more}. "
+        f"{int(missing[index])} frames are missing before byte "
+        f"{geometry.layout.position(int(records[index + 1]))}, frame {expected} (counted from 0) the first of them{more}. "
         f"{_SAY_INCOMPLETE}. {_SAY_IGNORE}"
     )
     notes.append(no_damage(incomplete, error))

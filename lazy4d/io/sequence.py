@@ -1,4 +1,4 @@
-"""Frame numbers of a MIB file probed in a few reads: where frames were dropped, and where headers are damaged."""
+"""Frame numbers in a file probed in a few reads: where frames were dropped, and where headers are damaged."""
 
 from __future__ import annotations
 

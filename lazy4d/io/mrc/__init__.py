@@ -1,0 +1,1 @@
+"""MRC files: image stacks, movies of Direct Electron cameras, volumes."""
