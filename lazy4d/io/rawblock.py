@@ -68,6 +68,7 @@ class RawBlock:
         self._starts = self._find_runs()
         # Most blocks are one run of one mapped file: then a tile is a slice, and a tile's overhead counts.
         single = self._starts.size == 2 and self._owners[0] >= 0 and self._mapped(int(self._owners[0]))
+        single = single and not self._crosses_records(0, self._numbers.size)
         self._whole = self._stored(0, self._numbers.size) if single else None
 
     def _mark_damaged(self) -> None:
@@ -84,8 +85,9 @@ class RawBlock:
             return np.zeros(1, np.int64)
         jump = np.diff(self._owners) != 0
         jump |= (np.diff(self._records) != self._source.navigation.step) & (self._owners[1:] >= 0)
-        if self._source.layout.frames > 1:
-            jump |= np.diff(self._records // self._source.layout.frames) != 0
+        several = self._source.layout.frames
+        if several > 1 and not (self._source.navigation.step == 1 and all(map(self._mapped, self._used.tolist()))):
+            jump |= np.diff(self._records // several) != 0
         return np.concatenate([[0], np.flatnonzero(jump) + 1, [self._numbers.size]]).astype(np.int64)
 
     # ---- reading
@@ -122,8 +124,28 @@ class RawBlock:
             target = out[a - start : b - start]
             if self._owners[a] < 0:
                 target[...] = 0
+            elif self._crosses_records(a, b):
+                self._decode_records(a, b, target, window)
             else:
                 source.layout.decoder(self._stored(a, b), target, window)
+
+    def _crosses_records(self, a: int, b: int) -> bool:
+        several = self._source.layout.frames
+        return several > 1 and int(self._records[a]) // several < int(self._records[b - 1]) // several
+
+    def _decode_records(self, a: int, b: int, out: NDArray[Any], window: tuple[slice, ...]) -> None:
+        """Adjacent frames of a mapped file whose records hold several: whole records in one call, the ends apart."""
+        layout, owner, first = self._source.layout, int(self._owners[a]), int(self._records[a])
+        head = -first % layout.frames
+        middle = (b - a - head) // layout.frames * layout.frames
+        if middle:
+            record = (first + head) // layout.frames
+            whole = self._pixels(owner)[record : record + middle // layout.frames]
+            together = out[head : head + middle].reshape(whole.shape[:2] + out.shape[1:])
+            layout.decoder(whole, together, window)
+        for start, stop in ((0, head), (head + middle, b - a)):
+            if start < stop:
+                layout.decoder(self._stored(a + start, a + stop), out[start:stop], window)
 
     def _gather(self, start: int, stop: int, out: NDArray[Any], window: tuple[slice, ...]) -> bool:
         """Frames scattered over one mapped file, in one indexed copy; False when they are not in one such file."""

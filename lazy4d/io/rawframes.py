@@ -45,7 +45,8 @@ class Decoder(Protocol):
     def __call__(self, stored: NDArray[Any], out: NDArray[Any], window: tuple[slice, ...]) -> None:
         """Fill ``out[n, *frame_shape]`` from ``stored[n, *stored_shape]``, at least inside `window`.
 
-        `stored` may be read-only, unaligned and strided in its first axis.
+        `stored` may be read-only, unaligned and strided in its first axis. Where a record holds several frames both
+        come as ``[records, frames, …]``.
         """
         ...
 
@@ -103,7 +104,7 @@ class PlainDecoder:
     def __call__(self, stored: NDArray[Any], out: NDArray[Any], window: tuple[slice, ...]) -> None:
         """Copy `stored` to `out`, inside `window` only where one is given."""
         if window:
-            inside = (slice(None), *window)
+            inside = (..., *window)
             stored, out = stored[inside], out[inside]
         np.copyto(out, stored)
 

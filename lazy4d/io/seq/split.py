@@ -54,16 +54,16 @@ class HalfDecoder:
 
     def __call__(self, stored: NDArray[Any], out: NDArray[Any], window: tuple[slice, ...]) -> None:
         """Copy `stored` to `out`, inside `window` only where one is given."""
-        inside = (slice(None), *window)
-        upright = stored[:, ::-1] if self.flip else stored
+        inside = (..., *window)
+        upright = stored[..., ::-1, :] if self.flip else stored
         np.copyto(out[inside], upright[inside])
         if self.repair:
             row, (rows, columns) = (-1 if self.flip else 0), self.frame_shape
-            beside = stored[:, 0, min(1, columns - 1)].astype(np.uint64)
-            below = stored[:, min(1, rows - 1), 0].astype(np.uint64)
+            beside = stored[..., 0, min(1, columns - 1)].astype(np.uint64)
+            below = stored[..., min(1, rows - 1), 0].astype(np.uint64)
             if rows == 1 or columns == 1:  # only one neighbour
                 beside = below = beside if rows == 1 else below
-            out[:, row, 0] = (beside + below) // 2
+            out[..., row, 0] = (beside + below) // 2
 
 
 class SplitFrames:
