@@ -55,6 +55,7 @@ LAYERS = {
 # The only imports against the arrows, all inside the function named here: (layer, function) -> layers.
 UPWARD = {
     ("signals", "save"): {"api"},
+    ("signals", "_large"): {"api"},  # an image beside the scan, loaded when it is asked for
 }
 
 HEAVY = {"dask", "distributed", "fsspec", "h5py", "hdf5plugin", "matplotlib", "pint", "scipy", "traits", "zarr"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lazy4d.signals import beam, virtual_imaging
+from lazy4d.signals import beam, linked_images, virtual_imaging
 from lazy4d.signals.signal2d import Signal2D
 
 
@@ -19,6 +19,7 @@ class Diffraction2D(Signal2D, signal_ndim=2):
     # -- virtual detectors -------------------------------------------------------------------------------------------
     get_virtual_image = virtual_imaging.get_virtual_image
     get_total_intensity = virtual_imaging.get_total_intensity
+    get_linked_images = linked_images.get_linked_images
 
     # -- direct beam -------------------------------------------------------------------------------------------------
     get_direct_beam_position = beam.get_direct_beam_position
