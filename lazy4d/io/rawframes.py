@@ -104,7 +104,7 @@ class PlainDecoder:
     def __call__(self, stored: NDArray[Any], out: NDArray[Any], window: tuple[slice, ...]) -> None:
         """Copy `stored` to `out`, inside `window` only where one is given."""
         if window:
-            inside = (..., *window)
+            inside: Any = (..., *window)
             stored, out = stored[inside], out[inside]
         np.copyto(out, stored)
 

@@ -1,4 +1,4 @@
-"""Images that were recorded beside a scan, as signals: they lie in the metadata, small ones whole, large ones by path."""
+"""Images recorded beside a scan, as signals: they lie in its metadata, small ones whole, large ones by path."""
 
 from __future__ import annotations
 

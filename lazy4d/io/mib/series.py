@@ -360,8 +360,8 @@ def _note_gaps(
         f"{path}: frame numbers jump {where}, expected number {check.first + expected}, found "
         f"{check.first + int(numbers[index + 1])}: "
         f"{int(missing[index])} frames are missing before byte "
-        f"{geometry.layout.position(int(records[index + 1]))}, frame {expected} (counted from 0) the first of them{more}. "
-        f"{_SAY_INCOMPLETE}. {_SAY_IGNORE}"
+        f"{geometry.layout.position(int(records[index + 1]))}, frame {expected} (counted from 0) the first of them"
+        f"{more}. {_SAY_INCOMPLETE}. {_SAY_IGNORE}"
     )
     notes.append(no_damage(incomplete, error))
     return expected

@@ -54,7 +54,7 @@ class HalfDecoder:
 
     def __call__(self, stored: NDArray[Any], out: NDArray[Any], window: tuple[slice, ...]) -> None:
         """Copy `stored` to `out`, inside `window` only where one is given."""
-        inside = (..., *window)
+        inside: Any = (..., *window)
         upright = stored[..., ::-1, :] if self.flip else stored
         np.copyto(out[inside], upright[inside])
         if self.repair:
