@@ -13,11 +13,11 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import graphs, memory, speed, startup
+from benchmarks import graphs, memory, speed, startup, storage
 from benchmarks.dataset import Dataset
 from benchmarks.peers import Peer
 
-SECTIONS = ("startup", "speed", "variants", "graphs", "memory")
+SECTIONS = ("startup", "speed", "variants", "graphs", "memory", "storage")
 
 
 def main() -> None:
@@ -58,6 +58,8 @@ def main() -> None:
                 print(speed.report_variants(data, folder, options.rounds))
             elif section == "graphs":
                 print(graphs.report(folder, options.rounds))
+            elif section == "storage":
+                print(storage.report(folder, min(options.rounds, 3), rows=4 if options.quick else 24))
             else:
                 print(memory.report(folder, options.stream))
 

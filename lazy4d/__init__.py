@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lazy4d.api import compute, explain, load, persist, save, set_options, stack
     from lazy4d.axes import AxesManager, Axis
     from lazy4d.errors import Lazy4DError, Lazy4DWarning
+    from lazy4d.io.scan_guess import guess_scan_shape
     from lazy4d.lazy import Reduction, StateArray
     from lazy4d.roi import CircleROI, EllipseROI, PolygonROI, RectangleROI
     from lazy4d.signals import BaseSignal, BeamPosition, Diffraction2D, Signal1D, Signal2D, VirtualImage
@@ -23,6 +24,7 @@ _HOME = {
     "api": ("compute", "explain", "load", "persist", "save", "set_options", "stack"),
     "axes": ("AxesManager", "Axis"),
     "errors": ("Lazy4DError", "Lazy4DWarning"),
+    "io.scan_guess": ("guess_scan_shape",),
     "lazy": ("Reduction", "StateArray"),
     "roi": ("CircleROI", "EllipseROI", "PolygonROI", "RectangleROI"),
     "signals": ("BaseSignal", "BeamPosition", "Diffraction2D", "Signal1D", "Signal2D", "VirtualImage"),
@@ -49,6 +51,7 @@ __all__ = [
     "VirtualImage",
     "compute",
     "explain",
+    "guess_scan_shape",
     "load",
     "persist",
     "save",

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
+from inspect import signature
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from warnings import warn
@@ -28,7 +29,13 @@ __all__ = ["compute", "explain", "load", "persist", "save", "set_options", "stac
 SAVED_SIGNAL = "lazy4d"
 """Key of a source's metadata where our own files keep what only they know: signal_class, history, axes."""
 
-WRITERS = {".zarr": ("lazy4d.io.zarr_store", "save_zarr")}
+WRITERS = {
+    ".hspy": ("lazy4d.io.hyperspy", "save_hspy"),
+    ".mrc": ("lazy4d.io.mrc.write", "save_mrc"),
+    ".npy": ("lazy4d.io.npy_write", "save_npy"),
+    ".zarr": ("lazy4d.io.zarr_store", "save_zarr"),
+    ".zspy": ("lazy4d.io.hyperspy", "save_zspy"),
+}
 """Module and function that write a file, by its suffix."""
 
 SIGNAL_CLASSES: dict[int, type[BaseSignal]] = {0: VirtualImage, 1: Signal1D, 2: Signal2D}
@@ -41,6 +48,7 @@ def load(
     scan_shape: tuple[int, ...] | None = None,
     sync_offset: int = 0,
     flyback: int = 0,
+    serpentine: bool | None = None,
     incomplete: str = "raise",
     chunks: Any = "auto",
     dataset: str | None = None,
@@ -52,16 +60,19 @@ def load(
 
     Parameters
     ----------
-    path : path, URL, glob or list of paths
-        The file; several files of one series together.
+    path : path, URL, glob, folder or list of paths
+        The file; several files of one series together. A folder means the one series in it, or the one file.
     reader : str, optional
         Name of the reader to use; by default the content of the file decides.
     scan_shape : (rows, columns), optional
-        Shape of the scan where the file does not say it, or says it wrong; ``(n,)`` for a line.
+        Shape of the scan where the file does not say it, or says it wrong; ``(n,)`` for a line. `guess_scan_shape`
+        looks for it.
     sync_offset : int, optional
         Frames to skip at the start, or, negative, blank frames to insert there.
     flyback : int, optional
         Frames to leave out at the end of each scan row.
+    serpentine : bool, optional
+        Every second row, the second one first, was scanned backwards; by default as the file says.
     incomplete : {"raise", "nan", "zero", "crop"}, optional
         What to do with missing or damaged frames: refuse the file; give NaN, or zeros, for them, with a warning and
         ``s.valid``; or keep the whole rows only.
@@ -109,6 +120,7 @@ def load(
         "scan_shape": scan_shape,
         "sync_offset": sync_offset,
         "flyback": flyback,
+        "serpentine": serpentine,
         "incomplete": incomplete,
         "io": options().io if io is None else io,
         **({} if dataset is None else {"dataset": dataset}),
@@ -191,28 +203,52 @@ def _class_of(name: str | None, nav_ndim: int, signal_ndim: int) -> type[BaseSig
 
 
 def save(signal: BaseSignal, filename: str | os.PathLike[str], **writer_options: Any) -> None:
-    """Write a signal to a file, block by block, its format chosen by the suffix (``.zarr``).
+    """Write a signal to a file, block by block, in the format that its suffix names.
+
+    ========== ======================================================= ==========================================
+    suffix     what it is                                              options
+    ========== ======================================================= ==========================================
+    ``.zarr``  Zarr version 3, sharded and compressed: the fastest to  overwrite, resume, codec, progress
+               save and to load again
+    ``.hspy``  HDF5 as HyperSpy writes and reads it                    overwrite, codec, progress
+    ``.zspy``  Zarr version 2 as HyperSpy writes and reads it          overwrite, resume, codec, progress
+    ``.npy``   a plain array for ``numpy.load``, with a companion      overwrite, progress
+               ``<name>.lazy4d.json`` that holds everything else
+    ``.mrc``   a section a frame, for programs of electron microscopy; overwrite, progress
+               with a companion as ``.npy``
+    ========== ======================================================= ==========================================
 
     Parameters
     ----------
     signal : BaseSignal
-        The signal; a lazy one is computed as it is written and never held whole.
+        The signal; a lazy one is computed as it is written, in one pass, and never held whole.
     filename : path
-        Where to.
+        Where to; on a drive that all workers of a cluster see.
     **writer_options
-        Options of the writer, such as ``overwrite=True``.
+        ``overwrite=True`` replaces what is there; ``resume=True`` goes on with an interrupted save of the same frames;
+        ``codec`` is ``"zstd"``, ``"lz4"``, ``"none"`` or what the writer's own documentation tells; ``progress`` as in
+        `compute`.
 
     Raises
     ------
     ValueError
         No writer for the suffix.
+    TypeError
+        An option that the writer does not have, or a dtype that the format does not have.
+    FileExistsError
+        Something is there, and no option says what to do with it.
+
+    Notes
+    -----
+    A file appears under its name, and a store is marked complete, only when all of it is written. Axes, metadata,
+    history and the class of the signal come back with `load` from each of them.
 
     Examples
     --------
     >>> l4.save(d, "scan.docx")
     Traceback (most recent call last):
     ...
-    ValueError: cannot write 'scan.docx': no writer for the suffix '.docx'; use one of .zarr
+    ValueError: cannot write 'scan.docx': no writer for the suffix '.docx'; use one of ...
     """
     suffix = PurePath(os.fspath(filename)).suffix.lower()
     if suffix not in WRITERS:
@@ -222,6 +258,7 @@ def save(signal: BaseSignal, filename: str | os.PathLike[str], **writer_options:
         )
     module, function = WRITERS[suffix]
     write: Callable[..., None] = getattr(import_module(module), function)
+    _check_options(suffix, write, writer_options)
     write(
         filename,
         frames=signal.frames,
@@ -232,6 +269,20 @@ def save(signal: BaseSignal, filename: str | os.PathLike[str], **writer_options:
         signal_class=type(signal).__name__,
         **writer_options,
     )
+
+
+_GIVEN = {"path", "filename", "frames", "axes", "metadata", "original_metadata", "history", "signal_class"}
+
+
+def _check_options(suffix: str, write: Callable[..., None], given: dict[str, Any]) -> None:
+    parameters = signature(write).parameters
+    known = [name for name in parameters if name not in _GIVEN]
+    unknown = [name for name in given if name not in known]
+    if unknown and not any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        raise TypeError(
+            f"saving as {suffix} takes the options {', '.join(known)}, found {', '.join(unknown)}: leave it out, or "
+            "choose another suffix; see lazy4d.save"
+        )
 
 
 def compute(*signals: Any, progress: Any = None) -> tuple[Any, ...]:

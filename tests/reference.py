@@ -143,6 +143,32 @@ def crop(frames: NDArray[Any], y0: int, y1: int, ystep: int, x0: int, x1: int, x
             out[:, j, k] = frames[:, y, x]
 
 
+# repair
+
+
+def apply_dark_and_gain(
+    frames: NDArray[Any], dark: NDArray[np.float32], gain: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    out[...] = (frames.astype(np.float32) - dark) * gain
+
+
+def replace_by_neighbours(
+    frames: NDArray[Any],
+    bad: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    neighbours: NDArray[np.int64],
+    median: bool,
+    whole: bool,
+    out: NDArray[Any],
+) -> None:
+    out[...] = frames
+    for (y, x), first, last in zip(bad, starts[:-1], starts[1:], strict=True):
+        for i, frame in enumerate(frames.astype(float)):
+            around = [frame[ny, nx] for ny, nx in neighbours[first:last]]
+            value = np.median(around) if median else sum(around) / len(around)
+            out[i, y, x] = np.floor(value + 0.5) if whole else value
+
+
 def python_map(frames: NDArray[Any], *params: Any, function: Callable[..., Any]) -> None:
     *args, out = params
     out[...] = [function(frame, *args) for frame in frames]

@@ -206,12 +206,12 @@ def test_doctor_lists_versions_machine_and_readers() -> None:
 
 
 def test_doctor_names_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    known: Callable[[str], str | None] = lambda name: None if name in ("numcodecs", "h5py") else "1.0"  # noqa: E731
+    known: Callable[[str], str | None] = lambda name: None if name in ("numcodecs", "rosettasciio") else "1.0"  # noqa: E731
     monkeypatch.setattr("lazy4d.cli.doctor.installed", known)
     result = run("doctor")
     assert result.exit_code == 1
     assert "pip install numcodecs" in result.stderr
-    assert "h5py absent" in result.stdout
+    assert "rosettasciio absent" in result.stdout
     assert "lazy4d[formats]" in result.stdout
 
 

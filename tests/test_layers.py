@@ -55,6 +55,7 @@ LAYERS = {
 # The only imports against the arrows, all inside the function named here: (layer, function) -> layers.
 UPWARD = {
     ("signals", "save"): {"api"},
+    ("signals", "with_scan_shape"): {"io"},
     ("signals", "_large"): {"api"},  # an image beside the scan, loaded when it is asked for
 }
 

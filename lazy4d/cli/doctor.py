@@ -16,13 +16,13 @@ from lazy4d.cli.options import debug_option
 from lazy4d.cli.report import heading, row
 
 REQUIRED = (
-    "click", "dask", "google-crc32c", "matplotlib", "numba", "numcodecs", "numpy", "pint", "psutil", "threadpoolctl",
-    "tqdm", "traits",
+    "click", "dask", "google-crc32c", "h5py", "matplotlib", "numba", "numcodecs", "numpy", "pint", "psutil",
+    "threadpoolctl", "tqdm", "traits",
 )  # fmt: skip
 
 EXTRAS = {
     "distributed": ("distributed",),
-    "formats": ("fsspec", "h5py", "hdf5plugin"),
+    "formats": ("aiohttp", "fsspec", "hdf5plugin", "rosettasciio"),
     "jupyter": ("ipykernel", "ipympl", "ipywidgets"),
 }
 """Optional packages, by the name of the extra that installs them."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from lazy4d.cli.convert import convert
 from lazy4d.cli.demo import demo
 from lazy4d.cli.doctor import doctor, own_version
 from lazy4d.cli.info import info
@@ -54,9 +55,10 @@ def one_line(error: BaseException) -> str:
 @click.version_option(own_version(), prog_name="lazy4d")
 @debug_option
 def main() -> None:
-    """4D-STEM scans larger than memory: look at files, see what the library does, check an installation."""
+    """4D-STEM scans larger than memory: look at files, convert them, see a demonstration, check an installation."""
 
 
 main.add_command(demo)
 main.add_command(info)
+main.add_command(convert)
 main.add_command(doctor)

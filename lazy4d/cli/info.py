@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lazy4d.cli.options import debug_option, parse_reader_options, parse_scan_shape
+from lazy4d.cli.origin import origin
 from lazy4d.cli.report import bullets, duration, row
 from lazy4d.errors import Lazy4DError
 
@@ -30,6 +31,7 @@ DISK = 2e9
 @click.option(
     "--incomplete", type=click.Choice(["raise", "nan", "zero", "crop"]), help="What to do with damaged frames."
 )
+@click.option("--guess-scan-shape", "guess", is_flag=True, help="Look for the shape of the scan, and say why.")
 @click.option("--option", "-o", "others", multiple=True, metavar="NAME=VALUE", help="Any other option of the reader.")
 @debug_option
 def info(
@@ -40,12 +42,14 @@ def info(
     sync_offset: int | None,
     flyback: int | None,
     incomplete: str | None,
+    guess: bool,
     others: tuple[str, ...],
 ) -> None:
     """Say what FILE holds: format, shape, axes, frames found, blocks, and the time and memory that a pass takes.
 
     Several files are taken as one series. Sizes and a sample of the frame headers are checked, which takes
-    milliseconds whatever the size; --audit reads all headers. Exit status 1 if the file is damaged.
+    milliseconds whatever the size; --audit reads all headers. Exit status 1 if the file is damaged. --guess-scan-shape
+    reads up to about 1 GB and prints candidates with their evidence.
     """
     given: dict[str, Any] = {
         "scan_shape": None if scan_shape is None else parse_scan_shape(scan_shape),
@@ -57,6 +61,11 @@ def info(
     path: Any = files[0] if len(files) == 1 else list(files)
     from lazy4d.io import registry
 
+    if guess and {"scan_shape", "sync_offset", "flyback"} & options.keys():
+        raise click.UsageError("--guess-scan-shape looks for scan shape, sync offset and flyback: give none of them")
+    if guess:
+        _guess(path, reader, {**parse_reader_options(others), **({"incomplete": incomplete} if incomplete else {})})
+        return
     try:
         source = registry.read(path, reader=reader, **options)
     except Lazy4DError:
@@ -81,6 +90,8 @@ def describe(source: Source) -> None:
         f"{identity.get('format', 'unknown')}, {_bytes(_stored(identity, signal.nbytes))}"
         + (f" in {count} files" if count > 1 else ""),
     )
+    if made_from := origin(signal.history):
+        row("made from", made_from)
     row("signal", f"{type(signal).__name__}, {_shape(signal)}")
     row("pixels", f"{signal.dtype}, {_bytes(signal.nbytes)} as an array")
     axes = signal.axes_manager.as_numpy_order()
@@ -145,6 +156,17 @@ def _cost(signal: BaseSignal) -> str:
         f"memory, {duration(max(estimate.seconds, estimate.nbytes / DISK))} from a disk of {DISK / 1e9:g} GB/s\n"
         f"memory: about {_bytes(estimate.memory)}, and up to {_bytes(mapped)} of blocks of the file"
     )
+
+
+def _guess(path: Any, reader: str | None, options: dict[str, Any]) -> None:
+    """Print what is known of the scan, and what to type for the likeliest one."""
+    from lazy4d.io.scan_guess import guess_scan_shape
+
+    found = guess_scan_shape(path, reader=reader, **options)
+    click.echo(str(found))
+    if found.best is not None:
+        given = ", ".join(f"{name}={value!r}" for name, value in found.best.options.items())
+        click.echo(f"to load it so: load({found.path!r}, {given})")
 
 
 def _audit(what: Any, reader: str | None) -> bool:

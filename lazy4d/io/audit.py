@@ -169,12 +169,13 @@ def audit(what: PathLike | Sequence[PathLike] | Source | RawFrames, **options: A
     if isinstance(what, Source):
         expected, frames = what.frames_expected, what.frames
     if hasattr(frames, "damaged_frames"):  # a store that keeps checksums
-        total = math.prod(frames.layout.nav_shape)
+        total = math.prod(frames.layout.nav_shape if hasattr(frames, "layout") else frames.nav_shape)
         return AuditReport((frames.label,), total, expected, tuple(frames.damaged_frames()), (), (), kind="chunks")
     parts = getattr(frames, "parts", (frames,))  # detectors that write each half of a frame to a file of its own
-    if not all(isinstance(part, RawFrames) for part in parts):
+    # Where files of one recording differ in layout, a part consists of pieces, one behind the other.
+    if not all(isinstance(piece, RawFrames) for part in parts for piece in getattr(part, "pieces", (part,))):
         raise TypeError(f"only files of records of fixed length can be audited, found {type(frames).__name__}")
-    return _merged([_scan(part, expected) for part in parts])
+    return _merged([_scan(getattr(part, "pieces", (part,)), expected) for part in parts])
 
 
 def _merged(reports: list[AuditReport]) -> AuditReport:
@@ -204,32 +205,38 @@ def _read(path: Any, options: dict[str, Any]) -> Source:
     )
 
 
-def _scan(frames: RawFrames, expected: int | None) -> AuditReport:
-    files, layout = frames.files, frames.layout
-    check = frames.check if isinstance(frames.check, InspectingCheck) else None
+def _scan(pieces: Sequence[RawFrames], expected: int | None) -> AuditReport:
     corrupt: list[int] = []
     changed: list[int] = []
     gaps: list[Gap] = []
     truncated: dict[str, int] = {}
+    paths: list[str] = []
     base = 0
     due: int | None = None
-    owners = dict.fromkeys(files.owners.tolist())
-    for owner in owners:
-        size = int(files.sizes[owner])
-        mapping.check_unchanged(files.path(owner), size, int(files.mtimes[owner]), may_grow=frames.io == "read")
-        count, left = layout.records_in(size)
-        if left:
-            truncated[files.path(owner)] = left
-        if check is not None:
-            for start, heads in _heads(frames, owner, count):
-                found = check.inspect(heads)
-                corrupt += (base + start + np.flatnonzero(~found.readable)).tolist()
-                changed += (base + start + np.flatnonzero(found.readable & ~found.same)).tolist()
-                due = _number_gaps(found, base + start, due, gaps)
-        base += count
+    for frames in pieces:
+        files, layout = frames.files, frames.layout
+        check = frames.check if isinstance(frames.check, InspectingCheck) else None
+        for owner in dict.fromkeys(files.owners.tolist()):
+            path, size = files.path(owner), int(files.sizes[owner])
+            paths.append(path)
+            mapping.check_unchanged(path, size, int(files.mtimes[owner]), may_grow=frames.io == "read")
+            count, left = layout.records_in(size)
+            if check is None:
+                # Without headers to read, frames are those that loading counted; what is behind them may be anything.
+                count = min(count, int(files.counts[files.owners == owner].sum()))
+                left = 0 if base + count == expected else left
+            if left:
+                truncated[path] = left
+            if check is not None:
+                for start, heads in _heads(frames, owner, count):
+                    found = check.inspect(heads)
+                    corrupt += (base + start + np.flatnonzero(~found.readable)).tolist()
+                    changed += (base + start + np.flatnonzero(found.readable & ~found.same)).tolist()
+                    due = _number_gaps(found, base + start, due, gaps)
+            base += count
+    checked = all(isinstance(frames.check, InspectingCheck) for frames in pieces)
     return AuditReport(
-        tuple(files.path(owner) for owner in owners), base, expected, tuple(corrupt), tuple(changed), tuple(gaps),
-        truncated, check is not None,
+        tuple(paths), base, expected, tuple(corrupt), tuple(changed), tuple(gaps), truncated, checked
     )  # fmt: skip
 
 

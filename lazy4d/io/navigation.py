@@ -2,77 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-_BYTES_PER_COUNT = 1024  # one running count per 8192 positions: small to send, quick to scan
-_BITS_IN_BYTE = np.array([bin(value).count("1") for value in range(256)], np.int64)
+from lazy4d.io.position_mask import PackedMask
+from lazy4d.io.turns import Turns
 
-
-@dataclass(frozen=True, eq=False)
-class PackedMask:
-    """Chosen positions of a flattened scan, one bit each, with running counts to find the n-th quickly.
-
-    Parameters
-    ----------
-    bits : ndarray of uint8
-        Positions in scan order, packed eight a byte, first position in the highest bit (`numpy.packbits`).
-    before : ndarray of int64
-        Chosen positions before each group of 8192; the last entry is their total.
-
-    Examples
-    --------
-    >>> mask = PackedMask.from_bool(np.array([False, True, True, False, True]))
-    >>> mask.count, mask.positions(1, 3).tolist()
-    (3, [2, 4])
-    """
-
-    bits: NDArray[np.uint8]
-    before: NDArray[np.int64]
-
-    @classmethod
-    def from_bool(cls, mask: NDArray[np.bool_]) -> PackedMask:
-        """The packed form of a boolean array of any shape, flattened in C order."""
-        bits = np.packbits(np.ravel(mask))
-        starts = np.arange(0, bits.size, _BYTES_PER_COUNT)
-        sums = np.add.reduceat(_BITS_IN_BYTE[bits], starts) if bits.size else np.zeros(0, np.int64)
-        return cls(bits, np.concatenate([np.zeros(1, np.int64), np.cumsum(sums)]))
-
-    @property
-    def count(self) -> int:
-        """Number of chosen positions."""
-        return int(self.before[-1])
-
-    @property
-    def digest(self) -> str:
-        """Hash of the chosen positions, the same in every process."""
-        return hashlib.blake2b(self.bits.tobytes(), digest_size=16).hexdigest()
-
-    def positions(self, start: int, stop: int) -> NDArray[np.int64]:
-        """Flat positions of the chosen ones numbered ``[start, stop)``, ascending, int64."""
-        if stop <= start:
-            return np.zeros(0, np.int64)
-        first = int(np.searchsorted(self.before, start, side="right")) - 1
-        last = int(np.searchsorted(self.before, stop, side="left"))
-        group = self.bits[first * _BYTES_PER_COUNT : last * _BYTES_PER_COUNT]
-        found = np.flatnonzero(np.unpackbits(group)) + first * _BYTES_PER_COUNT * 8
-        skipped = start - int(self.before[first])
-        return found[skipped : skipped + stop - start].astype(np.int64, copy=False)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled compressed: the mask of a region is a few hundred bytes."""
-        return _unpack_mask, (zlib.compress(self.bits.tobytes(), 1), self.before)
-
-
-def _unpack_mask(packed: bytes, before: NDArray[np.int64]) -> PackedMask:
-    return PackedMask(np.frombuffer(zlib.decompress(packed), np.uint8), before)
+__all__ = ["NavigationMap", "PackedMask", "Turns", "as_range", "droppable_axes"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +21,7 @@ class NavigationMap:
     r"""Frame number of every scan position, :math:`base + \sum_d index_d \, stride_d`, all or chosen by a mask.
 
     Numbers outside the frames that exist mean a blank: negative ones where blanks were inserted before the scan.
+    With `turns`, every second row is run through backwards.
 
     Parameters
     ----------
@@ -93,12 +35,18 @@ class NavigationMap:
         Chosen positions of the flattened `shape`; navigation is then one-dimensional.
     ranks : tuple of int
         With a mask: (first, step, count) among the chosen positions.
+    turns : Turns or None
+        Rows that run backwards.
+    selected : bool
+        Positions were left out, or taken in another order, since the map was made.
 
     Examples
     --------
     >>> scan = NavigationMap.raster((2, 3), first=10, flyback=1)
     >>> scan.numbers((slice(0, 2), slice(0, 3))).tolist()
     [10, 11, 12, 14, 15, 16]
+    >>> NavigationMap.raster((2, 3), serpentine=True).numbers((slice(0, 2), slice(0, 3))).tolist()
+    [0, 1, 2, 5, 4, 3]
     >>> scan.select((slice(0, 2), slice(2, -1, -1))).numbers((slice(0, 1), slice(0, 3))).tolist()
     [12, 11, 10]
     """
@@ -108,9 +56,19 @@ class NavigationMap:
     strides: tuple[int, ...]
     mask: PackedMask | None = None
     ranks: tuple[int, int, int] = (0, 1, 0)
+    turns: Turns | None = None
+    selected: bool = False
 
     @classmethod
-    def raster(cls, shape: Sequence[int], *, first: int = 0, flyback: int = 0) -> NavigationMap:
+    def raster(
+        cls,
+        shape: Sequence[int],
+        *,
+        first: int = 0,
+        flyback: int = 0,
+        serpentine: bool = False,
+        line_axes: tuple[int, int] = (-2, -1),
+    ) -> NavigationMap:
         """The map of a scan stored line by line.
 
         Parameters
@@ -121,13 +79,44 @@ class NavigationMap:
             Frame number of the first position; negative: that many blanks come first.
         flyback : int
             Frames to leave out after each line.
+        serpentine : bool
+            Every second line, the second one first, was scanned backwards; its flyback frames are still its last ones.
+        line_axes : (int, int)
+            The axis of the lines and the one along them, where a scan has more than these two.
+
+        Raises
+        ------
+        ValueError
+            A serpentine scan without lines.
         """
         strides = []
         step = 1
         for axis in reversed(range(len(shape))):
             strides.append(step)
             step *= shape[axis] + (flyback if axis == len(shape) - 1 else 0)
-        return cls(tuple(int(n) for n in shape), int(first), tuple(reversed(strides)))
+        plain = cls(tuple(int(n) for n in shape), int(first), tuple(reversed(strides)))
+        return plain.serpentine(line_axes) if serpentine else plain
+
+    def serpentine(self, line_axes: tuple[int, int] = (-2, -1)) -> NavigationMap:
+        """The map with every second line, the second one first, run through backwards.
+
+        Parameters
+        ----------
+        line_axes : (int, int)
+            The axis of the lines and the one along them.
+
+        Raises
+        ------
+        ValueError
+            There are no lines, or positions were selected.
+        """
+        if self.mask is not None or self.turns is not None or len(self.shape) < 2:
+            raise ValueError(
+                f"a serpentine scan has lines that are run through in turn: expected a whole scan of at least two "
+                f"axes, found navigation shape {self.nav_shape}"
+            )
+        row, column = (axis % len(self.shape) for axis in line_axes)
+        return replace(self, turns=Turns(row, column, (self.shape[column] - 1) * self.strides[column]))
 
     @property
     def nav_shape(self) -> tuple[int, ...]:
@@ -149,12 +138,41 @@ class NavigationMap:
         if 0 in self.nav_shape:
             return 0, -1
         reach = [(length - 1) * stride for length, stride in zip(self.shape, self.strides, strict=True)]
-        return self.base + sum(r for r in reach if r < 0), self.base + sum(r for r in reach if r > 0)
+        if self.turns is None:
+            return self.base + sum(r for r in reach if r < 0), self.base + sum(r for r in reach if r > 0)
+        # Rows of either direction are linear by themselves: the extremes are at the ends of each.
+        rows, columns = self._line_numbers(self.turns)
+        ends = (self.base + rows + columns).reshape(-1)
+        rest = [r for axis, r in enumerate(reach) if axis not in (self.turns.row_axis, self.turns.column_axis)]
+        return int(ends.min()) + sum(r for r in rest if r < 0), int(ends.max()) + sum(r for r in rest if r > 0)
+
+    def _line_numbers(self, turns: Turns) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Numbers of the ends of the first and last rows of both directions, as two arrays to be added."""
+        last = self.shape[turns.row_axis] - 1
+        row = np.array(sorted({0, min(1, last), max(0, last - 1), last}), np.int64)[:, None]
+        if turns.column_axis is None:
+            return row * self.strides[turns.row_axis], turns.added(row, 0, 0)
+        stride = self.strides[turns.column_axis]
+        column = np.array([0, self.shape[turns.column_axis] - 1], np.int64)
+        return row * self.strides[turns.row_axis], column * stride + turns.added(row, column, stride)
 
     @property
     def identity(self) -> tuple[Any, ...]:
         """What tells this map from another, as plain values that hash alike in every process."""
-        return (self.shape, self.base, self.strides, self.mask.digest if self.mask else None, self.ranks)
+        plain = (self.shape, self.base, self.strides, self.mask.digest if self.mask else None, self.ranks)
+        return plain if self.turns is None else (*plain, astuple(self.turns))
+
+    @property
+    def ascending(self) -> bool:
+        """Whether frame numbers grow from each position to the next: positions are in the order of recording."""
+        if self.turns is not None or self.ranks[1] < 0:
+            return False
+        span = 0
+        for length, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
+            if length > 1 and stride <= span:
+                return False
+            span += (length - 1) * stride
+        return True
 
     def numbers(self, box: Sequence[slice]) -> NDArray[np.int64]:
         """Frame numbers of the positions in a box, flattened in C order.
@@ -173,14 +191,32 @@ class NavigationMap:
             for length, stride, part in zip(self.shape, self.strides, box, strict=True):
                 start, stop, _ = part.indices(length)
                 total = np.asarray(np.add.outer(total, np.arange(start, max(start, stop), dtype=np.int64) * stride))
-            return total.reshape(-1)
+            return (total if self.turns is None else total + self._turned(self.turns, box)).reshape(-1)
         start, stop, _ = box[0].indices(self.ranks[2])
         flat = self._chosen(start, max(start, stop))
         result = np.full(flat.shape, self.base, np.int64)
-        for length, stride in zip(reversed(self.shape), reversed(self.strides), strict=True):
-            flat, index = np.divmod(flat, length)
-            result += index * stride
+        places = {}
+        for axis in reversed(range(len(self.shape))):
+            flat, places[axis] = np.divmod(flat, self.shape[axis])
+            result += places[axis] * self.strides[axis]
+        if self.turns is not None:
+            column, row = self.turns.column_axis, places[self.turns.row_axis]
+            at, stride = (0, 0) if column is None else (places[column], self.strides[column])
+            result += self.turns.added(row, at, stride)
         return result
+
+    def _turned(self, turns: Turns, box: Sequence[slice]) -> NDArray[np.int64]:
+        """What is to be added in a box for rows that run backwards, broadcast over its axes."""
+        ndim = len(self.shape)
+
+        def along(axis: int) -> NDArray[np.int64]:
+            start, stop, _ = box[axis].indices(self.shape[axis])
+            return np.arange(start, max(start, stop), dtype=np.int64).reshape((-1,) + (1,) * (ndim - 1 - axis))
+
+        column = turns.column_axis
+        if column is None:
+            return turns.added(along(turns.row_axis), 0, 0)
+        return turns.added(along(turns.row_axis), along(column), self.strides[column])
 
     def _chosen(self, start: int, stop: int) -> NDArray[np.int64]:
         """Flat positions in `shape` of the entries [start, stop) of the masked navigation, in their order."""
@@ -216,13 +252,23 @@ class NavigationMap:
         if self.mask is not None:
             first, step, _ = self.ranks
             only = ranges[0]
-            return replace(self, ranks=(first + step * only.start, step * only.step, len(only)))
+            return replace(self, ranks=(first + step * only.start, step * only.step, len(only)), selected=True)
+        whole = all(r == range(length) for r, length in zip(ranges, self.shape, strict=True))
         return NavigationMap(
             tuple(len(r) for r in ranges),
             self.base + sum(r.start * stride for r, stride in zip(ranges, self.strides, strict=True) if len(r)),
             # The step of a slice with one entry may be anything, also a number that no frame number can hold.
             tuple(r.step * stride if len(r) > 1 else stride for r, stride in zip(ranges, self.strides, strict=True)),
+            turns=None if self.turns is None else self._select_turns(self.turns, ranges),
+            selected=self.selected or not whole,
         )
+
+    def _select_turns(self, turns: Turns, ranges: Sequence[range]) -> Turns:
+        row, column, turn = ranges[turns.row_axis], turns.column_axis, turns.turn
+        if column is not None and len(ranges[column]):
+            turn -= 2 * ranges[column].start * self.strides[column]
+        odd = (turns.odd + (row.start if len(row) else 0) * turns.every) & 1
+        return replace(turns, turn=turn, odd=odd, every=turns.every & (row.step if len(row) > 1 else 0))
 
     def _choose(self, mask: NDArray[np.bool_]) -> NavigationMap:
         if mask.shape != self.nav_shape:
@@ -231,7 +277,7 @@ class NavigationMap:
             )
         if self.mask is None:
             packed = PackedMask.from_bool(mask)
-            return replace(self, mask=packed, ranks=(0, 1, packed.count))
+            return replace(self, mask=packed, ranks=(0, 1, packed.count), selected=True)
         chosen = np.zeros(math.prod(self.shape), bool)
         chosen[self._chosen(0, self.ranks[2])[mask]] = True
         packed = PackedMask.from_bool(chosen)
@@ -251,9 +297,20 @@ class NavigationMap:
         if not gone:
             return self
         if self.mask is not None:
-            return NavigationMap((), int(self.numbers((slice(0, 1),))[0]), ())
+            return NavigationMap((), int(self.numbers((slice(0, 1),))[0]), (), selected=True)
         kept = [axis for axis in range(len(shape)) if axis not in gone]
-        return NavigationMap(tuple(self.shape[a] for a in kept), self.base, tuple(self.strides[a] for a in kept))
+        base, strides, turns = self.base, list(self.strides), self.turns
+        if turns is not None and turns.row_axis in gone:
+            if turns.odd:
+                base += turns.turn
+                if turns.column_axis is not None:
+                    strides[turns.column_axis] = -strides[turns.column_axis]
+            turns = None
+        if turns is not None:
+            column = None if turns.column_axis in gone or turns.column_axis is None else kept.index(turns.column_axis)
+            turns = replace(turns, row_axis=kept.index(turns.row_axis), column_axis=column)
+        shape, steps = tuple(self.shape[a] for a in kept), tuple(strides[a] for a in kept)
+        return NavigationMap(shape, base, steps, turns=turns, selected=self.selected)
 
 
 def droppable_axes(shape: tuple[int, ...], axes: Sequence[int]) -> set[int]:

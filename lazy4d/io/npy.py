@@ -8,17 +8,19 @@ import os
 from collections.abc import Sequence
 from operator import index
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from lazy4d.errors import FormatError, TruncatedFileError, UnsupportedVariantError
 from lazy4d.io.files import FrameFiles
+from lazy4d.io.fixed_frames.companion import find_companion
 from lazy4d.io.rawframes import PlainDecoder, RawFrames, RecordLayout
 from lazy4d.io.scan import ShapeHint, plan_scan
 from lazy4d.io.source import INCOMPLETE, IO_MODES, Source, frame_axes, navigation_axes, no_damage, one_of
 
 _MAGIC = b"\x93NUMPY"
+_FIRST_BYTES = 4096  # holds the whole header of nearly every file
 _LONGEST_HEADER = 1 << 20
 
 
@@ -48,6 +50,7 @@ class NpyReader:
         flyback: int = 0,
         incomplete: str = "raise",
         io: str = "mmap",
+        serpentine: bool | None = None,
     ) -> Source:
         """The frames of a ``.npy`` array; its shape gives the scan shape unless `scan_shape` does.
 
@@ -61,6 +64,8 @@ class NpyReader:
             What to do when the file is too short for its shape.
         io : {"mmap", "read"}
             How bytes are read.
+        serpentine : bool, optional
+            Every second line, the second one first, was scanned backwards.
 
         Raises
         ------
@@ -78,11 +83,14 @@ class NpyReader:
         where = os.path.abspath(os.fspath(path))
         with open(where, "rb") as file:
             status = os.fstat(file.fileno())
-            shape, dtype, start, fields = _parse(where, file.read(_LONGEST_HEADER))
-        layout = RecordLayout(start, math.prod(shape[-2:]) * dtype.itemsize, 0, PlainDecoder(dtype, shape[-2:]))
+            shape, dtype, start, fields = _parse(where, file.read(_FIRST_BYTES), file)
+        state = {"size": status.st_size, "mtime_ns": status.st_mtime_ns}
+        saved, told = find_companion(where, **state, start=start, dtype=dtype, pixels=math.prod(shape))
+        nav, frame_shape = (saved.nav_shape, saved.frame_shape) if saved else (shape[:-2], shape[-2:])
+        layout = RecordLayout(start, math.prod(frame_shape) * dtype.itemsize, 0, PlainDecoder(dtype, frame_shape))
         stored, left = layout.records_in(status.st_size)
-        promised = math.prod(shape[:-2])
-        notes: list[str] = []
+        promised = math.prod(nav)
+        notes: list[str] = list(told)
         if stored < promised:
             error = TruncatedFileError(
                 f"{where}: the file ends inside frame {stored} (counted from 0; {layout.stride} bytes needed, "
@@ -97,7 +105,6 @@ class NpyReader:
             extra = status.st_size - start - promised * layout.stride
             notes.append(f"{where}: {extra} bytes behind the array of shape {shape} are not used")
         count = min(stored, promised)
-        nav = shape[:-2]
         plan = plan_scan(
             where,
             count,
@@ -105,28 +112,33 @@ class NpyReader:
             sync_offset=sync_offset,
             flyback=flyback,
             incomplete=incomplete,
+            serpentine=serpentine,
             hint=ShapeHint(nav, "shape in the npy header") if not sync_offset and not flyback else None,
         )
         files = FrameFiles.single(where, size=status.st_size, mtime_ns=status.st_mtime_ns, count=count)
-        frames = RawFrames(files, layout, plan.navigation, incomplete=incomplete, io=io)
+        navigation = saved.mark(plan.navigation) if saved else plan.navigation
+        frames = RawFrames(files, layout, navigation, incomplete=incomplete, io=io)
         name = Path(where)
-        return Source(
+        found = Source(
             frames=frames,
             title=name.stem,
             signal_axes=frame_axes(),
             navigation_axes=navigation_axes(len(frames.nav_shape)),
             metadata={"General": {"title": name.stem, "original_filename": name.name}},
             original_metadata={"npy_header": fields},
-            identity={"path": where, "size": status.st_size, "mtime_ns": status.st_mtime_ns, "format": self.name},
+            identity={"path": where, **state, "format": self.name},
             warnings=(*notes, *plan.warnings),
             scan_shape_origin=plan.origin,
             frames_found=count,
             frames_expected=promised,
         )
+        return saved.complete(found, scan_shape is not None or bool(sync_offset or flyback)) if saved else found
 
 
-def _parse(path: str, head: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int, dict[str, Any]]:
-    """Shape, dtype, byte of the first pixel and header of an npy file."""
+def _parse(
+    path: str, head: bytes, rest: BinaryIO
+) -> tuple[tuple[int, ...], np.dtype[Any], int, dict[str, Any]]:
+    """Shape, dtype, byte of the first pixel and header of an npy file: its first bytes, and the file behind them."""
     if not head.startswith(_MAGIC):
         raise FormatError(f"{path}: not an npy file: expected {_MAGIC!r} at byte 0, found {head[:6]!r}")
     version = head[6:7]
@@ -137,6 +149,13 @@ def _parse(path: str, head: bytes) -> tuple[tuple[int, ...], np.dtype[Any], int,
         )
     length = int.from_bytes(head[8 : 8 + wide], "little")
     start = 8 + wide + length
+    if length > _LONGEST_HEADER:
+        raise FormatError(
+            f"{path}: expected an npy header of at most {_LONGEST_HEADER} bytes, found {length} stated at byte 8: the "
+            "file is damaged"
+        )
+    if start > len(head):
+        head += rest.read(start - len(head))
     text = head[8 + wide : start]
     if len(text) < length:
         raise TruncatedFileError(

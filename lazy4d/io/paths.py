@@ -76,11 +76,11 @@ def _expand(path: str) -> list[str]:
         matches = [os.path.normpath(match) for match in glob.glob(os.path.join(start, pattern), recursive=True)]
         if not matches:
             raise FileNotFoundError(f"no file matches {path!r}; check the folder and the pattern")
-        return _in_order(matches)
+        return in_order(matches)
     return [os.path.abspath(path)]
 
 
-def _in_order(paths: list[str]) -> list[str]:
+def in_order(paths: list[str]) -> list[str]:
     """The paths by the numbers in their names; quickly where, as in a long series, one number is all that differs."""
     low, high = min(paths), max(paths)
     start = next((k for k, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), len(low))

@@ -28,6 +28,8 @@ class PositionTable:
     ----------
     table : ndarray of integers, shape nav_shape
         Frame numbers, −1 for blanks; kept as int32 or int64.
+    selected : bool
+        Positions were left out, or taken in another order, since the table was made.
 
     Examples
     --------
@@ -39,11 +41,12 @@ class PositionTable:
     """
 
     table: NDArray[Any]
+    selected: bool = False
 
     def __post_init__(self) -> None:
         """Keep the table small and unchangeable."""
         wide = self.table.size and int(self.table.max()) > _MOST_INT32
-        kept = np.ascontiguousarray(self.table, np.int64 if wide else np.int32)
+        kept = np.asarray(self.table, np.int64 if wide else np.int32, order="C")  # a single position stays without axes
         if kept is self.table and kept.flags.writeable:
             kept = kept.copy()
         kept.flags.writeable = False
@@ -61,6 +64,12 @@ class PositionTable:
         return -1 if np.count_nonzero(steps == -1) > np.count_nonzero(steps == 1) else 1
 
     @cached_property
+    def ascending(self) -> bool:
+        """Whether positions are in the order of recording; blanks are in no order."""
+        numbers = self.table[self.table >= 0]
+        return bool((np.diff(numbers) > 0).all())
+
+    @cached_property
     def bounds(self) -> tuple[int, int]:
         """Lowest and highest frame number, −1 for blanks included; (0, -1) when there is no position."""
         return (int(self.table.min()), int(self.table.max())) if self.table.size else (0, -1)
@@ -68,7 +77,8 @@ class PositionTable:
     @cached_property
     def identity(self) -> tuple[Any, ...]:
         """What tells this table from another, as plain values that hash alike in every process."""
-        digest = hashlib.blake2b(self.table.astype("<i8").tobytes(), digest_size=16).hexdigest()
+        little = self.table.astype(self.table.dtype.newbyteorder("<"), copy=False)
+        digest = hashlib.blake2b(little.tobytes(), digest_size=16).hexdigest()
         return ("table", self.nav_shape, digest)
 
     def numbers(self, box: Sequence[slice]) -> NDArray[np.int64]:
@@ -99,13 +109,14 @@ class PositionTable:
                 raise ValueError(
                     f"a boolean navigation mask must have the navigation shape {self.nav_shape}, found {mask.shape}"
                 )
-            return PositionTable(self.table[mask])
+            return PositionTable(self.table[mask], selected=True)
         if len(items) != self.table.ndim:
             raise ValueError(
                 f"expected one slice for each of the {self.table.ndim} navigation axes, found {len(items)}"
             )
         ranges = [as_range(item, length) for item, length in zip(items, self.nav_shape, strict=True)]
-        return PositionTable(self.table[tuple(_as_slice(r) for r in ranges)])
+        selected = self.selected or any(r != range(n) for r, n in zip(ranges, self.nav_shape, strict=True))
+        return PositionTable(self.table[tuple(_as_slice(r) for r in ranges)], selected)
 
     def drop_axes(self, axes: Sequence[int]) -> PositionTable:
         """The table without the given navigation axes, which must have length 1.
@@ -116,12 +127,12 @@ class PositionTable:
             An axis is longer than 1, or there is no such axis.
         """
         gone = droppable_axes(self.nav_shape, axes)
-        return PositionTable(self.table.squeeze(tuple(gone))) if gone else self
+        return PositionTable(self.table.squeeze(tuple(gone)), self.selected) if gone else self
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as differences, compressed: rows visited in order take next to nothing."""
         steps = np.diff(self.table.reshape(-1), prepend=self.table.dtype.type(0))
-        return _unpack_table, (zlib.compress(steps.tobytes(), 1), self.table.dtype.str, self.nav_shape)
+        return _unpack_table, (zlib.compress(steps.tobytes(), 1), self.table.dtype.str, self.nav_shape, self.selected)
 
 
 def _as_slice(chosen: range) -> slice:
@@ -130,6 +141,6 @@ def _as_slice(chosen: range) -> slice:
     return slice(chosen.start, chosen.stop if chosen.stop >= 0 else None, chosen.step)
 
 
-def _unpack_table(packed: bytes, dtype: str, shape: tuple[int, ...]) -> PositionTable:
+def _unpack_table(packed: bytes, dtype: str, shape: tuple[int, ...], selected: bool) -> PositionTable:
     steps = np.frombuffer(zlib.decompress(packed), dtype)
-    return PositionTable(np.cumsum(steps, dtype=np.int64).reshape(shape))
+    return PositionTable(np.cumsum(steps, dtype=np.int64).reshape(shape), selected)

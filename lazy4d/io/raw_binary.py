@@ -54,6 +54,7 @@ class RawBinaryReader:
         flyback: int = 0,
         incomplete: str = "raise",
         io: str = "mmap",
+        serpentine: bool | None = None,
     ) -> Source:
         """The frames of a plain binary file, in file order.
 
@@ -77,6 +78,8 @@ class RawBinaryReader:
             What to do when the file is too short.
         io : {"mmap", "read"}
             ``"read"`` is safe for a file that is still being written.
+        serpentine : bool, optional
+            Every second line, the second one first, was scanned backwards.
 
         Raises
         ------
@@ -124,7 +127,8 @@ class RawBinaryReader:
                 f"{factor_pairs(count)}"
             )
         plan = plan_scan(
-            where, count, scan_shape=scan_shape, sync_offset=sync_offset, flyback=flyback, incomplete=incomplete
+            where, count, scan_shape=scan_shape, sync_offset=sync_offset, flyback=flyback, incomplete=incomplete,
+            serpentine=serpentine,
         )  # fmt: skip
         files = FrameFiles.single(where, size=status.st_size, mtime_ns=status.st_mtime_ns, count=count)
         frames = RawFrames(files, layout, plan.navigation, incomplete=incomplete, io=io)

@@ -83,11 +83,14 @@ class RawBlock:
         """Index of the first frame of every run of evenly spaced records of one file, and the number of frames."""
         if not self._numbers.size:
             return np.zeros(1, np.int64)
-        jump = np.diff(self._owners) != 0
-        jump |= (np.diff(self._records) != self._source.navigation.step) & (self._owners[1:] >= 0)
+        jump, steps = np.diff(self._owners) != 0, np.diff(self._records)
+        # Rows of a serpentine scan are runs in both directions.
+        jump |= (np.abs(steps) != abs(self._source.navigation.step)) & (self._owners[1:] >= 0)
+        jump[1:] |= (steps[1:] != steps[:-1]) & ~jump[:-1]
         several = self._source.layout.frames
-        if several > 1 and not (self._source.navigation.step == 1 and all(map(self._mapped, self._used.tolist()))):
-            jump |= np.diff(self._records // several) != 0
+        if several > 1:
+            together = abs(self._source.navigation.step) == 1 and all(map(self._mapped, self._used.tolist()))
+            jump |= (np.diff(self._records // several) != 0) & ((steps < 0) | (not together))
         return np.concatenate([[0], np.flatnonzero(jump) + 1, [self._numbers.size]]).astype(np.int64)
 
     # ---- reading
@@ -170,7 +173,7 @@ class RawBlock:
     def _stored(self, a: int, b: int) -> NDArray[Any]:
         """Stored pixels of frames [a, b), which are one run of one file."""
         owner, first, last = int(self._owners[a]), int(self._records[a]), int(self._records[b - 1])
-        step = self._source.navigation.step
+        step = int(self._records[a + 1]) - first if b > a + 1 else 1
         if self._mapped(owner) and self._source.layout.frames > 1:
             layout, low = self._source.layout, min(first, last)
             shape, dtype, count = layout.decoder.stored_shape, layout.decoder.stored_dtype, abs(last - first) + 1
@@ -340,7 +343,7 @@ def _strided(
     buffer: Any, offset: int, stride: int, count: int, shape: tuple[int, ...], dtype: np.dtype[Any]
 ) -> NDArray[Any]:
     """`count` records of `shape` every `stride` bytes from byte `offset` of a buffer, as a view."""
-    inner = [dtype.itemsize]
+    inner = [dtype.itemsize] if shape else []
     for length in reversed(shape[1:]):
         inner.insert(0, inner[0] * length)
     return np.ndarray((count, *shape), dtype, buffer, offset, (stride, *inner))

@@ -271,6 +271,16 @@ class RawFrames:
     def _with(self, navigation: NavigationMap | PositionTable) -> RawFrames:
         return _rebuild(self.files, self.layout, navigation, self._policy, self.io, self.check)
 
+    @property
+    def recorded(self) -> int:
+        """Frame numbers in use, whatever positions are shown: those of missing frames included."""
+        return self.files.total
+
+    def rearranged(self, navigation: NavigationMap | PositionTable, incomplete: str | None = None) -> RawFrames:
+        """The same frames at other positions, and with another answer to damage where `incomplete` is given."""
+        policy = self._policy if incomplete is None else incomplete
+        return _rebuild(self.files, self.layout, navigation, policy, self.io, self.check)
+
     def select(self, items: Sequence[slice | NDArray[np.bool_]]) -> RawFrames:
         """The frames at a slice per navigation axis, or at one boolean array over all of them (then 1-D, scan order).
 

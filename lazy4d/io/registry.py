@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lazy4d.errors import FormatError, Lazy4DWarning
+from lazy4d.io.folder import series_in
 from lazy4d.io.paths import PathLike, expand_paths, is_url, series_hint
+from lazy4d.io.rearranged import folded
 from lazy4d.io.source import Reader, Source
 
 ENTRY_POINTS = "lazy4d.readers"
@@ -23,15 +25,21 @@ ENTRY_POINTS = "lazy4d.readers"
 HEAD_BYTES = 8192
 
 # What loading asks of every reader, also of one that has no such option; `io` is only ever a preference.
-_NOTHING_SPECIAL = (("scan_shape", None), ("sync_offset", 0), ("flyback", 0), ("incomplete", "raise"))
+_NOTHING_SPECIAL = (("scan_shape", None), ("sync_offset", 0), ("flyback", 0), ("incomplete", "raise"),
+                    ("serpentine", None), ("serpentine", False))  # fmt: skip
 
 _BUILT_IN = {
+    "blo": "lazy4d.io.blo.reader:READER",
+    "empad": "lazy4d.io.empad.reader:READER",
+    "hdf5": "lazy4d.io.hdf5.reader:READER",
     "mib": "lazy4d.io.mib.reader:READER",
     "mrc": "lazy4d.io.mrc.reader:READER",
     "npy": "lazy4d.io.npy:READER",
     "raw": "lazy4d.io.raw_binary:READER",
     "seq": "lazy4d.io.seq.reader:READER",
-    "zarr": "lazy4d.io.zarr_store:READER",
+    "tvips": "lazy4d.io.tvips.reader:READER",
+    "zarr": "lazy4d.io.zarr_arrays.reader:READER",
+    "rosettasciio": "lazy4d.io.rosettasciio.reader:READER",
 }
 
 
@@ -153,7 +161,8 @@ def find_reader(path: PathLike) -> Reader:
             "copy the file to a local or mounted drive and load it from there"
         )
     if os.path.isdir(where):
-        return _directory_reader(where, suffix, readers().values())
+        whole = _directory_reader(where, readers().values())
+        return whole if whole is not None else find_reader(series_in(where, readers().values())[0])
     head = read_head(where)
     if not head:
         raise FormatError(
@@ -164,6 +173,9 @@ def find_reader(path: PathLike) -> Reader:
         accepting = [reader for reader in known.values() if reader.sniff(head)]
         if accepting:
             return next((reader for reader in accepting if suffix in reader.extensions), accepting[0])
+    for candidate in known.values():
+        if hasattr(candidate, "claims") and candidate.claims(where):
+            return candidate
     for candidate in known.values():
         if getattr(candidate, "headerless", False) and suffix in candidate.extensions:
             return candidate
@@ -195,24 +207,12 @@ def read_head(path: str) -> bytes:
         ) from error
 
 
-def _directory_reader(path: str, suffix: str, known: Iterable[Reader]) -> Reader:
+def _directory_reader(path: str, known: Iterable[Reader]) -> Reader | None:
+    """The reader whose format this directory is; None for a folder of files."""
     accepting = [
         reader for reader in known if hasattr(reader, "sniff_directory") and reader.sniff_directory(Path(path))
     ]
-    if accepting:
-        return next((reader for reader in accepting if suffix in reader.extensions), accepting[0])
-    suffixes: dict[str, int] = {}
-    with os.scandir(path) as entries:
-        for entry in entries:
-            suffixes[_suffix(entry.name)] = suffixes.get(_suffix(entry.name), 0) + 1
-    loadable = [e for reader in known for e in reader.extensions if e in suffixes]
-    what = f"it holds {sum(suffixes.values())} entries" if suffixes else "it is empty"
-    todo = (
-        f"; to load its files as one series give the glob {os.path.join(path, '*' + loadable[0])!r}"
-        if loadable
-        else "; give a file"
-    )
-    raise FormatError(f"{path}: is a directory that no reader knows, {what}{todo}")
+    return next((reader for reader in accepting if _suffix(path) in reader.extensions), next(iter(accepting), None))
 
 
 def _not_recognised(path: str, suffix: str, head: bytes, known: dict[str, Reader]) -> str:
@@ -228,8 +228,22 @@ def _not_recognised(path: str, suffix: str, head: bytes, known: dict[str, Reader
     )
 
 
-def files_meant(path: PathLike | Sequence[PathLike]) -> list[str]:
-    """The files that a path, glob or list means; a name without a file may stand for several, as a reader knows.
+def files_meant(path: PathLike | Sequence[PathLike], reader: Reader | None = None) -> list[str]:
+    """The files that a path, glob, folder or list means; a name without a file may stand for several.
+
+    Parameters
+    ----------
+    path : path, URL, glob, folder, or sequence of paths
+        A folder means the one series of files in it, unless a reader takes it as a whole.
+    reader : Reader, optional
+        The only one that is to be asked what a folder holds.
+
+    Raises
+    ------
+    FileNotFoundError
+        A glob matches nothing.
+    FormatError
+        A folder that holds no data set, or several: lists what is there.
 
     Examples
     --------
@@ -238,10 +252,14 @@ def files_meant(path: PathLike | Sequence[PathLike]) -> list[str]:
     """
     found = expand_paths(path)
     if len(found) == 1 and not is_url(found[0]) and not os.path.lexists(found[0]):
-        for reader in built_in_readers().values():
-            others: list[str] = reader.stands_for(found[0]) if hasattr(reader, "stands_for") else []
+        for one in built_in_readers().values():
+            others: list[str] = one.stands_for(found[0]) if hasattr(one, "stands_for") else []
             if others:
                 return others
+    if len(found) == 1 and not is_url(found[0]) and os.path.isdir(found[0]):
+        known = readers().values() if reader is None else [reader]
+        if _directory_reader(found[0], known) is None and not (reader and hasattr(reader, "sniff_directory")):
+            return series_in(found[0], known)
     return found
 
 
@@ -250,13 +268,14 @@ def read(path: PathLike | Sequence[PathLike], reader: str | Reader | None = None
 
     Parameters
     ----------
-    path : path, URL, glob, or sequence of paths
-        One file or directory, or the files of a series.
+    path : path, URL, glob, folder, or sequence of paths
+        One file or directory, or the files of a series; a folder that holds nothing else means that series.
     reader : str, Reader or None
         Name of a reader to force, or a reader; by default the content of the (first) file decides.
     **options
         Passed to the reader: ``scan_shape``, ``sync_offset``, ``flyback``, ``incomplete``, ``io`` and what else it
-        takes.
+        takes. ``serpentine=True`` (every second line of the scan was recorded backwards) is seen to here for readers
+        that have no such option.
 
     Returns
     -------
@@ -280,16 +299,13 @@ def read(path: PathLike | Sequence[PathLike], reader: str | Reader | None = None
     >>> read(file).frames.nav_shape
     (3, 2)
     """
-    found = files_meant(path)
+    forced = get_reader(reader) if isinstance(reader, str) else reader
+    found = files_meant(path, forced)
     first = found[0]
-    if isinstance(reader, str):
-        chosen = get_reader(reader)
-        if not is_url(first) and not os.path.isdir(first):
-            read_head(first)
-        elif not is_url(first) and not hasattr(chosen, "sniff_directory"):
-            _directory_reader(first, _suffix(first), [chosen])
-    else:
-        chosen = reader if reader is not None else find_reader(first)
+    if isinstance(reader, str) and not is_url(first) and not os.path.isdir(first):
+        read_head(first)
+    chosen = forced if forced is not None else find_reader(first)
+    backwards = options.pop("serpentine", None) if "serpentine" not in _keywords(chosen) else None
     options = _accepted(chosen, options)
     if len(found) == 1:
         source = chosen.read(first, **options)
@@ -300,7 +316,15 @@ def read(path: PathLike | Sequence[PathLike], reader: str | Reader | None = None
             f"{len(found)} files given, but the reader {chosen.name!r} takes one; load each and combine them with "
             f"stack([...])"
         )
+    if backwards:
+        source = replace(source, frames=folded(source.frames))
     return source if source.title else replace(source, title=Path(first).stem)
+
+
+def _keywords(reader: Reader) -> list[str]:
+    """Names of the options that a reader declares."""
+    parameters = inspect.signature(reader.read).parameters.values()
+    return [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
 
 
 def _accepted(reader: Reader, options: dict[str, Any]) -> dict[str, Any]:
@@ -308,7 +332,7 @@ def _accepted(reader: Reader, options: dict[str, Any]) -> dict[str, Any]:
     parameters = inspect.signature(reader.read).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
         return options
-    known = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
+    known = _keywords(reader)
     for name, value in options.items():
         if name not in known and (name, value) not in _NOTHING_SPECIAL and name != "io":
             raise TypeError(

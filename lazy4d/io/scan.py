@@ -7,9 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import index
 
+import numpy as np
+
 from lazy4d.errors import ScanShapeError
 from lazy4d.io.navigation import NavigationMap
 
+_MOST_FACTORED = 10**12  # frames that no file has; an argument may say anything
 _MOST_MISSING = 10**9
 _MOST_MISSING_SHARE = 1000
 """A scan of more positions than both allow is not filled with invalid frames: a damaged header may promise any."""
@@ -27,6 +30,10 @@ class ShapeHint:
         Where it comes from, in words.
     per_line : bool
         The last entry counts all frames of a line, flyback included.
+    serpentine : bool
+        Every second line was scanned backwards.
+    line_axes : (int, int)
+        The axis of the lines and the one along them.
 
     Examples
     --------
@@ -37,6 +44,8 @@ class ShapeHint:
     shape: tuple[int, ...]
     origin: str
     per_line: bool = False
+    serpentine: bool = False
+    line_axes: tuple[int, int] = (-2, -1)
 
 
 @dataclass(frozen=True)
@@ -68,6 +77,7 @@ def plan_scan(
     incomplete: str = "raise",
     hint: ShapeHint | None = None,
     usable: int | None = None,
+    serpentine: bool | None = None,
 ) -> ScanPlan:
     """The positions of a scan for `frames` frames stored in a row: explicit shape first, then the file's, then 1-D.
 
@@ -93,6 +103,8 @@ def plan_scan(
         What the file says.
     usable : int or None
         With ``incomplete="crop"``: frames before the first damage; all by default.
+    serpentine : bool or None
+        Every second line, the second one first, was scanned backwards; None: where the file's own shape says so.
 
     Returns
     -------
@@ -112,14 +124,14 @@ def plan_scan(
     >>> plan_scan("scan.raw", 12, scan_shape=(3, 3), flyback=1).navigation.numbers((slice(1, 2), slice(0, 3))).tolist()
     [4, 5, 6]
     """
-    try:
-        flyback, sync_offset = index(flyback), index(sync_offset)
-    except TypeError:
-        raise ValueError(
-            f"sync_offset={sync_offset!r} and flyback={flyback!r} must be whole numbers of frames"
-        ) from None
+    sync_offset, flyback = whole_numbers(sync_offset, flyback)
     if flyback < 0:
         raise ValueError(f"flyback={flyback} must not be negative: it counts frames to leave out after each line")
+    if max(flyback, -sync_offset) > _MOST_MISSING:
+        raise ValueError(
+            f"{path}: sync_offset={sync_offset} and flyback={flyback} must not leave out or insert more than "
+            f"{_MOST_MISSING} frames; {frames} are there"
+        )
     if sync_offset >= frames:
         raise ValueError(f"{path}: sync_offset={sync_offset} skips all of the {frames} frames found")
     available = frames - sync_offset
@@ -129,8 +141,23 @@ def plan_scan(
         raise ValueError(
             f"flyback={flyback} needs lines to cut: give scan_shape=(rows, columns) for the {frames} frames of {path}"
         )
+    turning = hint is not None and hint.serpentine and len(shape) > 1
+    if serpentine is not None:
+        turning = _one_of_two(serpentine)
+    line_axes = hint.line_axes if hint is not None and len(hint.shape) == len(shape) else (-2, -1)
+    if turning and len(shape) < 2:
+        raise ValueError(
+            f"serpentine={serpentine} needs lines to turn: give scan_shape=(rows, columns) for the {frames} frames of "
+            f"{path}"
+        )
     limit = available if usable is None else max(0, min(frames, usable) - sync_offset)
-    navigation = NavigationMap.raster(shape, first=sync_offset, flyback=flyback)
+
+    def mapped() -> NavigationMap:
+        return NavigationMap.raster(
+            shape, first=sync_offset, flyback=flyback, serpentine=turning, line_axes=line_axes
+        )  # fmt: skip
+
+    navigation = mapped()
     needed = navigation.bounds[1] + 1 - sync_offset
     if needed <= -sync_offset:
         raise ValueError(
@@ -152,7 +179,7 @@ def plan_scan(
                 message = f"{path}: damage begins at frame {limit + sync_offset} (counted from 0)"
             if 0 in shape:
                 raise ScanShapeError(f"{message}. Not one whole line is left to keep with incomplete='crop'")
-            navigation = NavigationMap.raster(shape, first=sync_offset, flyback=flyback)
+            navigation = mapped()
             warnings.append(f"{message}. Kept the first {shape[0]} along the slowest axis: scan shape {shape}")
         else:
             warnings.append(
@@ -169,6 +196,33 @@ def plan_scan(
         if unused > flyback + max(0, -sync_offset):
             warnings.append(f"{message}. The last {unused} frames are not used")
     return ScanPlan(navigation, origin, tuple(warnings))
+
+
+def whole_numbers(sync_offset: int, flyback: int) -> tuple[int, int]:
+    """The two as plain integers.
+
+    Raises
+    ------
+    ValueError
+        One is no whole number.
+
+    Examples
+    --------
+    >>> whole_numbers(np.int8(3), 0)
+    (3, 0)
+    """
+    try:
+        return index(sync_offset), index(flyback)
+    except TypeError:
+        raise ValueError(
+            f"sync_offset={sync_offset!r} and flyback={flyback!r} must be whole numbers of frames"
+        ) from None
+
+
+def _one_of_two(serpentine: bool) -> bool:
+    if not isinstance(serpentine, bool | np.bool_):
+        raise ValueError(f"serpentine={serpentine!r} must be True, False or None")
+    return bool(serpentine)
 
 
 def _choose_shape(
@@ -266,6 +320,8 @@ def factor_pairs(frames: int, most: int = 4) -> list[tuple[int, int]]:
     [(3, 4), (4, 3), (2, 6), (6, 2)]
     """
     pairs: list[tuple[int, int]] = []
+    if frames > _MOST_FACTORED:
+        return pairs
     for rows in range(math.isqrt(max(frames, 0)), 1, -1):
         if frames % rows == 0:
             pairs += (

@@ -90,10 +90,12 @@ class Reader(Protocol):
     """A file format: four names, no base class.
 
     Optional attributes that the registry looks for: ``signature`` (str, how such files start, for error messages),
-    ``headerless`` (True: nothing in the file tells the format, the suffix decides), ``series`` (True: `read` takes a
-    list of paths), ``sniff_directory(path) -> bool`` (the format is a directory), ``urls`` (True: `read` takes fsspec
-    URLs), ``stands_for(path) -> list of str`` (the files that a name without a file means) and ``audit_options`` (dict,
-    options with which `lazy4d.io.audit.audit` reads a damaged file).
+    ``headerless`` (True: nothing in the file tells the format, the suffix decides), ``claims(path) -> bool`` (its name
+    and companions tell a file whose first bytes do not), ``series`` (True: `read` takes a list of paths),
+    ``sniff_directory(path) -> bool`` (the format is a directory), ``urls`` (True: `read` takes fsspec URLs),
+    ``stands_for(path) -> list of str`` (the files that a name without a file means), ``principal(paths) -> list of
+    str`` (of the files of a folder its one data set, where the others are known to go with it) and ``audit_options``
+    (dict, options with which `lazy4d.io.audit.audit` reads a damaged file).
     """
 
     name: str

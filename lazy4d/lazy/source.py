@@ -11,7 +11,10 @@ from lazy4d.lazy.stage import Window
 
 
 class Block(Protocol):
-    """The frames of one block, opened inside a task and flattened in C order of its positions."""
+    """The frames of one block, opened inside a task and flattened in C order of its positions.
+
+    A block may have ``together``, the number of frames that it unpacks at once: tiles are then multiples of it.
+    """
 
     @property
     def valid(self) -> NDArray[np.bool_] | None:

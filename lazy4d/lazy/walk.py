@@ -22,6 +22,9 @@ TILE_BYTES = 2 * 2**20
 """Bytes of the largest buffer of a tile: of 0.5 to 4 MiB, less pays for Python between kernels, more for cache."""
 
 MAX_TILE_FRAMES = 4096
+
+MOST_STRETCH = 4
+"""How many times larger a tile may be, so that it holds what is unpacked together: that costs less than a copy."""
 MAX_SCRATCH_BYTES = 2**24
 
 
@@ -160,7 +163,7 @@ def walk_box(plan: Plan, box: Window, *arrays: Any) -> tuple[Any, ...]:
 def _walk(plan: Plan, opened: Any, box: Window, lazy: list[Any], ticket: BlockTicket) -> tuple[Any, ...]:
     extent = Extent(box, opened.valid)
     n, valid, window = extent.n, opened.valid, plan.decoded_window()
-    m = min(plan.frames_per_tile(), max(n, 1))
+    m = min(_whole_runs(plan.frames_per_tile(), getattr(opened, "together", 1)), max(n, 1))
     states = [ending.start(extent, plan.steps[ending.step]) for ending in plan.endings]
     # A step whose frames are a result of the block is computed straight into that result; others use scratch tiles.
     results = {e.step: states[k] for k, e in enumerate(plan.endings) if e.takes_buffer(plan.steps[e.step])}
@@ -192,6 +195,13 @@ def _walk(plan: Plan, opened: Any, box: Window, lazy: list[Any], ticket: BlockTi
             rows = [p[i:j] if per_frame else p for p, per_frame in params]
             ending.take(state, Tile(i, j, current[step], keep), rows)
     return tuple(ending.finish(state, extent) for ending, state in zip(plan.endings, states, strict=True))
+
+
+def _whole_runs(frames: int, together: int) -> int:
+    """Frames of a tile, made a multiple of those that a block unpacks together unless tiles would be much larger."""
+    if together < 2 or together > MOST_STRETCH * frames:
+        return frames
+    return max(together, frames // together * together)
 
 
 class _Call:

@@ -18,8 +18,10 @@ from lazy4d.signals import (
     computing,
     construction,
     display,
+    exact_dtype,
     mapping,
     reductions,
+    scan_shape,
     slicing,
     statistics,
     transform,
@@ -241,12 +243,14 @@ class BaseSignal(arithmetic.SignalOperators):
     transpose = transform.transpose
     rebin = transform.rebin
     astype = transform.astype
+    change_dtype = exact_dtype.change_dtype
     rechunk = transform.rechunk
     copy = transform.copy
     deepcopy = transform.deepcopy
     __copy__ = transform.copy
     __deepcopy__ = transform.deepcopy
     set_calibration = calibration.set_calibration
+    with_scan_shape = scan_shape.with_scan_shape
 
     # -- your own function on every frame ----------------------------------------------------------------------------
     map = mapping.map

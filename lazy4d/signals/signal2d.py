@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from lazy4d.signals import bad_pixels, reference_correction
 from lazy4d.signals.base import BaseSignal
 
 
@@ -15,6 +16,12 @@ class Signal2D(BaseSignal, signal_ndim=2, default=True):
     >>> Signal2D(np.zeros((64, 128), "float32"), title="mean pattern")
     <Signal2D, title: mean pattern, dimensions: (|128, 64), float32, 33 kB>
     """
+
+    # -- the detector ------------------------------------------------------------------------------------------------
+    apply_reference_correction = reference_correction.apply_reference_correction
+    correct_bad_pixels = bad_pixels.correct_bad_pixels
+    find_dead_pixels = bad_pixels.find_dead_pixels
+    find_hot_pixels = bad_pixels.find_hot_pixels
 
     def crop_signal(self, top: Any = None, bottom: Any = None, left: Any = None, right: Any = None) -> BaseSignal:
         """The images between rows `top` and `bottom` and columns `left` and `right`, as ``isig`` selects them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import tracemalloc
 from pathlib import Path
@@ -41,11 +42,19 @@ def test_sections_that_make_no_sense_are_counted_by_the_bytes(path, read_all, nz
     np.testing.assert_array_equal(read_all(source.frames), FRAMES)
 
 
-def test_the_placeholder_of_some_cameras_gives_way_to_more_frames(tmp_path) -> None:
+def test_the_placeholder_of_some_cameras_gives_way_to_whole_frames(tmp_path) -> None:
     path = write_mrc(tmp_path / "a.mrc", np.zeros((32770, 1, 2), "u2"), nz=32766)
     assert read(path).frames.nav_shape == (32770,)
+    reference = read(write_mrc(path, FRAMES[:1], nz=32766))
+    assert reference.frames.nav_shape == ()
+    assert "NZ at byte 8 of the header is 32766: the 1 frames that the file holds were taken" in reference.warnings[0]
+    os.truncate(path, path.stat().st_size - 1)
+    with pytest.raises(TruncatedFileError, match="not one whole frame"):
+        read(path)
+    write_mrc(path, FRAMES, nz=32766)
+    os.truncate(path, path.stat().st_size - 1)
     with pytest.raises(TruncatedFileError, match="promises 32766 frames"):
-        read(write_mrc(path, FRAMES, nz=32766))
+        read(path)
 
 
 def test_more_frames_than_promised_are_not_used(path, read_all) -> None:

@@ -63,7 +63,6 @@ def test_rasters(tmp_path, read_all, frames, info, shape, names) -> None:
 @pytest.mark.parametrize(
     ("info", "why"),
     [
-        ({**RASTER, "Scan - Type": "Serpentine"}, "of the type 'Serpentine' and there are no coordinates"),
         ({**RASTER, "Scan - Type": "Random"}, "of the type 'Random'"),
         ({**RASTER, "Scan - Size X": "-1"}, "gives no scan size"),
         ({**RASTER, "Scan - Points Per Camera Frame": "4"}, "a frame of several points"),
@@ -80,6 +79,34 @@ def test_other_scans_stay_in_a_row_and_say_why(tmp_path, frames, info, why) -> N
     shaped = read(path, scan_shape=(4, 6))
     assert shaped.warnings == ()
     assert shaped.navigation_axes[1].scale == 0.5
+
+
+@pytest.mark.parametrize(
+    ("info", "shape", "rows", "axis"),
+    [
+        ({}, (4, 6), 0, 1),
+        ({"Scan - Size X": "4", "Scan - Size Y": "3", "Scan - Points": "12", "Scan - Repeats": "2"}, (2, 3, 4), 1, 2),
+        ({"Scan - Size X": "4", "Scan - Size Y": "2", "Scan - Points": "8", "Scan - Camera Frames Per Point": "3"},
+         (2, 4, 3), 0, 1),
+    ],
+    ids=["plain", "repeats", "frames a point"],
+)  # fmt: skip
+def test_serpentine_scans_run_every_second_line_backwards(tmp_path, read_all, frames, info, shape, rows, axis) -> None:
+    path = movie(tmp_path, frames, {**RASTER, **info, "Scan - Type": "Serpentine"})
+    expected = np.moveaxis(frames.reshape(*shape, 4, 6).copy(), rows, 0)
+    expected[1::2] = np.flip(expected[1::2], axis if rows == 0 else 2)
+    source = read(path)
+    assert source.warnings == ()
+    np.testing.assert_array_equal(np.moveaxis(read_all(source.frames), rows, 0), expected)
+    np.testing.assert_array_equal(read_all(read(path, serpentine=False).frames), frames.reshape(*shape, 4, 6))
+
+
+def test_a_serpentine_scan_stays_one_in_another_shape(tmp_path, read_all, frames) -> None:
+    path = movie(tmp_path, frames, {**RASTER, "Scan - Type": "Serpentine"})
+    expected = frames.reshape(3, 8, 4, 6).copy()
+    expected[1] = expected[1, ::-1]
+    np.testing.assert_array_equal(read_all(read(path, scan_shape=(3, 8)).frames), expected)
+    assert read(path, scan_shape=(24,)).frames.nav_shape == (24,)
 
 
 def test_a_movie_without_a_scan(tmp_path, frames) -> None:
@@ -335,7 +362,7 @@ def test_the_grid_may_be_given_and_the_table_too(tmp_path, read_all, frames) -> 
         read(path, coordinates=table, scan_shape=(2, 30))
     with pytest.raises(ScanShapeError, match=r"must be \(rows, columns\) where coordinates are used"):
         read(path, coordinates=table, scan_shape=24)
-    with pytest.raises(ValueError, match="flyback=1 and sync_offset=0 do not go with a table"):
+    with pytest.raises(ValueError, match="flyback=1, sync_offset=0 and serpentine=None do not go with a table"):
         read(path, coordinates=table, flyback=1)
     with pytest.raises(ValueError, match="sync_offset=24 skips all"):
         read(path, coordinates=table, sync_offset=24)

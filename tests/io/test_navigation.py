@@ -137,3 +137,94 @@ def test_maps_travel_small_and_keep_their_identity() -> None:
 def test_steps_beyond_every_axis_take_the_first_entry() -> None:
     scan = NavigationMap.raster((3, 5)).select([slice(0, 3, 10**30), slice(2, 5, 1)])
     assert scan.numbers((slice(0, 1), slice(0, 3))).tolist() == [2, 3, 4]
+
+
+def serpentine_table(shape: tuple[int, ...], first: int, flyback: int) -> np.ndarray:
+    """The numbers of every second line spelled out backwards."""
+    numbers = table(shape, first, flyback).copy()
+    for line in np.ndindex(*shape[:-1]):
+        if line[-1] % 2:
+            numbers[line] = numbers[line][::-1]
+    return numbers
+
+
+grids = st.lists(st.integers(1, 5), min_size=2, max_size=3).map(tuple)
+
+
+@given(grids, st.integers(-3, 5), st.integers(0, 2), st.data())
+def test_serpentine_selections_are_numpy_indexing_of_the_numbers(shape, first, flyback, data) -> None:
+    navigation = NavigationMap.raster(shape, first=first, flyback=flyback, serpentine=True)
+    expected = serpentine_table(shape, first, flyback)
+    for _ in range(data.draw(st.integers(0, 3))):
+        items = data.draw(selections(navigation.nav_shape))
+        chosen = expected[tuple(as_numpy(i) for i in items)]
+        if 0 in chosen.shape:
+            break
+        navigation, expected = navigation.select(items), chosen
+        ones = [axis for axis, n in enumerate(expected.shape) if n == 1]
+        if ones and data.draw(st.booleans()):
+            axis = data.draw(st.sampled_from(ones))
+            navigation, expected = navigation.drop_axes((axis,)), expected.squeeze(axis)
+    assert np.array_equal(whole(navigation), expected)
+    assert navigation.bounds == (expected.min(), expected.max())
+    assert np.array_equal(whole(pickle.loads(pickle.dumps(navigation))), expected)
+    assert navigation.step != 0
+    if navigation.ascending:
+        assert (np.diff(expected.reshape(-1)) > 0).all()
+    if expected.ndim:
+        start = data.draw(st.integers(0, len(expected) - 1))
+        box = (slice(start, start + 2), *(slice(0, n) for n in expected.shape[1:]))
+        assert navigation.numbers(box).tolist() == expected[start : start + 2].reshape(-1).tolist()
+
+
+@given(grids, st.data())
+def test_masks_of_serpentine_scans(shape, data) -> None:
+    navigation = NavigationMap.raster(shape, first=2, flyback=1, serpentine=True)
+    expected = serpentine_table(shape, 2, 1)
+    for _ in range(data.draw(st.integers(1, 2))):
+        bits = data.draw(st.lists(st.booleans(), min_size=expected.size, max_size=expected.size).filter(any))
+        mask = np.array(bits).reshape(expected.shape)
+        navigation, expected = navigation.select((mask,)), expected[mask]
+        items = data.draw(selections(expected.shape))
+        if expected[tuple(as_numpy(i) for i in items)].size:
+            navigation, expected = navigation.select(items), expected[tuple(as_numpy(i) for i in items)]
+    assert np.array_equal(whole(navigation), expected)
+
+
+def test_a_serpentine_scan_of_many_frames_a_point_turns_its_points() -> None:
+    navigation = NavigationMap.raster((2, 3, 2), serpentine=True, line_axes=(0, 1))
+    assert whole(navigation).tolist() == [[[0, 1], [2, 3], [4, 5]], [[10, 11], [8, 9], [6, 7]]]
+
+
+def test_what_cannot_turn() -> None:
+    with pytest.raises(ValueError, match=r"expected a whole scan of at least two axes, found navigation shape \(4,\)"):
+        NavigationMap.raster((4,), serpentine=True)
+    with pytest.raises(ValueError, match="expected a whole scan"):
+        NavigationMap.raster((4, 2), serpentine=True).serpentine()
+
+
+def test_maps_tell_whether_positions_were_selected() -> None:
+    navigation = NavigationMap.raster((3, 4))
+    assert not navigation.selected
+    assert not navigation.select((slice(0, 3, 1), slice(0, 4, 1))).selected
+    assert navigation.select((slice(0, 3, 1), slice(1, 4, 1))).selected
+    assert navigation.select((np.ones((3, 4), bool),)).selected
+    assert navigation.select((slice(0, 3, 1), slice(1, 2, 1))).drop_axes((1,)).selected
+
+
+@pytest.mark.parametrize(
+    ("items", "expected"),
+    [((slice(0, 3, 1), slice(0, 4, 2)), True), ((slice(2, -1, -1), slice(0, 4, 1)), False),
+     ((slice(0, 3, 1), slice(3, -1, -1)), False)],
+)  # fmt: skip
+def test_ascending(items, expected) -> None:
+    navigation = NavigationMap.raster((3, 4), flyback=2)
+    assert navigation.ascending
+    assert navigation.select(items).ascending is expected
+    assert not NavigationMap.raster((3, 4), serpentine=True).ascending
+
+
+def test_identities_tell_serpentine_from_plain_scans() -> None:
+    plain, turned = NavigationMap.raster((3, 4)), NavigationMap.raster((3, 4), serpentine=True)
+    assert plain.identity != turned.identity
+    assert turned.identity == NavigationMap.raster((3, 4), serpentine=True).identity

@@ -84,7 +84,7 @@ def test_a_reader_can_be_forced_by_name_or_given(npy) -> None:
     source = read(npy, reader="raw", frame_shape=(4, 4), dtype="u2", header=128)
     assert source.frames.nav_shape == (6,)
     assert read(npy, reader=get_reader("npy")).frames.nav_shape == (2, 3)
-    with pytest.raises(ValueError, match=r"reader='mibs' is not known: expected one of mib, .*npy, raw"):
+    with pytest.raises(ValueError, match=r"reader='mibs' is not known: expected one of .*mib, .*npy, .*raw"):
         read(npy, reader="mibs")
 
 
@@ -156,12 +156,12 @@ def test_a_refused_file_is_named(npy, monkeypatch) -> None:
         read(npy)
 
 
-def test_a_directory(tmp_path, npy) -> None:
-    with pytest.raises(FormatError, match=r"is a directory that no reader knows, it holds 1 entries.*glob .*\*\.npy"):
+def test_a_directory_without_data(tmp_path) -> None:
+    with pytest.raises(FormatError, match="is a directory that no reader knows, it is empty; give a file"):
         read(tmp_path)
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(FormatError, match="it is empty; give a file"):
-        read(tmp_path / "empty")
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(FormatError, match="no reader knows, it holds 1 other files; give a file, or the glob"):
+        read(tmp_path)
 
 
 def test_a_reader_may_take_directories(tmp_path, monkeypatch, fresh_readers) -> None:
@@ -179,7 +179,7 @@ def test_random_bytes_are_described_with_what_was_tried(tmp_path, suffix) -> Non
     path = tmp_path / f"noise{suffix}"
     path.write_bytes(np.random.default_rng(1).bytes(9000))
     with pytest.raises(
-        FormatError, match=r"no reader recognises this file: its first bytes are b.*tried: mib \(\.mib\).*reader='raw'"
+        FormatError, match=r"no reader recognises this file: its first bytes .*tried: .*mib \(\.mib\).*reader='raw'"
     ) as info:
         read(path)
     if suffix in (".mib", ".npy"):

@@ -398,7 +398,6 @@ EDITS = [
     ("zarr.json", (*OWN, "history"), [{"op": "x"}], "expected a history of objects with"),
     ("zarr.json", (*OWN, "metadata"), {"a": {"__lazy4d__": "spam"}}, "'metadata' of lazy4d cannot be read"),
     ("zarr.json", (*OWN, "incomplete"), "maybe", "expected incomplete to be one of"),
-    ("zarr.json", ("attributes",), {}, "a Zarr store, but not one that lazy4d wrote"),
     ("data/zarr.json", ("data_type",), "uint128", "pixels of type 'uint128', expected one of bool"),
     ("data/zarr.json", ("shape",), [6, 10, -16, 12], "expected 'shape' of the array to be some positive numbers"),
     ("data/zarr.json", (*SHARDS, "chunk_shape"), [1, 4, 8, 12], "inner chunks of .* expected chunks that are runs"),

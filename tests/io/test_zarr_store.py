@@ -451,19 +451,6 @@ def test_reading_needs_neither_zarr_nor_dask() -> None:
 # ---- stores of other programs
 
 
-def test_a_plain_array_is_refused_by_name(tmp_path) -> None:
-    zarr.create_array(tmp_path / "plain.zarr", shape=(4, 5), chunks=(2, 5), dtype="f4")[...] = 1
-    with pytest.raises(UnsupportedVariantError, match=r"not one that lazy4d wrote. Arrays in it: . \[4, 5\] float32"):
-        l4.load(tmp_path / "plain.zarr")
-
-
-def test_a_group_is_refused_with_its_arrays(tmp_path) -> None:
-    group = zarr.open_group(tmp_path / "folder", mode="w", zarr_format=2)
-    group.create_array("Experiments/scan/data", shape=(4, 5), chunks=(2, 5), dtype="u2")
-    with pytest.raises(UnsupportedVariantError, match=r"Arrays in it: Experiments/scan/data \[4, 5\] <u2"):
-        l4.load(tmp_path / "folder")
-
-
 def test_an_inner_array_tells_its_store(store) -> None:
     with pytest.raises(UnsupportedVariantError, match=rf"Its parent {store} is a store of lazy4d: load that"):
         l4.load(store / "data")
@@ -471,7 +458,7 @@ def test_an_inner_array_tells_its_store(store) -> None:
 
 def test_an_empty_folder(tmp_path) -> None:
     (tmp_path / "none.zarr").mkdir()
-    with pytest.raises(Lazy4DError, match=r"zarr\.json: expected this file of a Zarr store, it is not there"):
+    with pytest.raises(Lazy4DError, match=r"expected a Zarr store, found none of zarr\.json"):
         l4.load(tmp_path / "none.zarr")
 
 

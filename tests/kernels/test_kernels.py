@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lazy4d.kernels import accumulate, elementwise, histogram, moments, patterns, rebin, virtual_image
+from lazy4d.kernels import accumulate, elementwise, histogram, moments, patterns, rebin, repair, virtual_image
 from tests import reference
 
 KY, KX = 7, 9
@@ -68,6 +68,17 @@ def welford(frames: NDArray[Any]) -> tuple[NDArray[Any], ...]:
     return np.zeros(1, np.int64), np.zeros((KY, KX)), np.zeros((KY, KX))
 
 
+def repaired(frames: NDArray[Any]) -> tuple[NDArray[Any], ...]:
+    return (np.full(frames.shape, 99, frames.dtype),)
+
+
+BAD = np.array([[0, 0], [3, 4], [6, 8]])
+STARTS = np.array([0, 3, 7, 8])
+NEIGHBOURS = np.array([[0, 1], [1, 0], [1, 1], [2, 4], [4, 4], [3, 3], [3, 5], [5, 7]])
+DARK = np.linspace(-1, 3, KY * KX, dtype=np.float32).reshape(KY, KX)
+GAIN = np.linspace(0.5, 2, KY * KX, dtype=np.float32).reshape(KY, KX)
+
+
 def like_frames(*shape: int) -> Fill:
     return lambda frames: (np.empty((len(frames), *shape), frames.dtype),)
 
@@ -105,6 +116,16 @@ CASES = {
     "rebin_sum 7 x 1": Case(rebin.rebin_sum, (7, 1), filled(1, 9)),
     "histogram": Case(histogram.histogram, (-2.0, 5.0), zeros(9, dtype=np.int64)),
     "histogram wide": Case(histogram.histogram, (-1e7, 5e9), zeros(7, dtype=np.int64)),
+    "apply_dark_and_gain": Case(repair.apply_dark_and_gain, (DARK, GAIN), filled(KY, KX, dtype=np.float32), rtol=2e-7),
+    "replace_by_neighbours mean": Case(
+        repair.replace_by_neighbours, (BAD, STARTS, NEIGHBOURS, False, True), repaired, rtol=2e-7
+    ),
+    "replace_by_neighbours median": Case(
+        repair.replace_by_neighbours, (BAD, STARTS, NEIGHBOURS, True, False), filled(KY, KX, dtype=float)
+    ),
+    "replace_by_neighbours nothing": Case(
+        repair.replace_by_neighbours, (BAD[:0], STARTS[:1], NEIGHBOURS[:0], False, False), repaired
+    ),
     "crop": Case(elementwise.crop, (1, 6, 2, 2, 9, 3), like_frames(3, 3)),
     "crop backwards": Case(elementwise.crop, (6, -1, -3, 8, 1, -2), like_frames(3, 4)),
 }

@@ -72,6 +72,11 @@ OPERATIONS: dict[str, Operation] = {
     "valid": lambda s: s.valid,
     "stack": lambda s: l4.stack([s, s]),
     "squeeze": lambda s: s.isig[:1].squeeze(),
+    "scan shape": lambda s: s.with_scan_shape((-1,), serpentine=False),
+    "bad pixels": lambda s: s.correct_bad_pixels([(1, 1), (5, 4)]),
+    "dead pixels": lambda s: s.find_dead_pixels(),
+    "hot pixels": lambda s: s.find_hot_pixels(),
+    "references": lambda s: s.apply_reference_correction(dark=np.ones(s.frame_shape), bad_pixels=[(0, 0)]),
 }
 
 
@@ -105,7 +110,8 @@ def test_every_operation(name: str, any_scan: l4.Diffraction2D, no_compute: Any)
     assert result.lazy, "compute() leaves the original lazy"
 
 
-ONE_ENTRY = [name for name in OPERATIONS if name not in {"add map", "subtract mean", "squeeze"}]
+SEVERAL_ENTRIES = {"add map", "subtract mean", "squeeze", "dead pixels", "hot pixels"}
+ONE_ENTRY = [name for name in OPERATIONS if name not in SEVERAL_ENTRIES]
 
 
 @pytest.mark.parametrize("name", ONE_ENTRY)

@@ -66,7 +66,8 @@ def find_geometry(path: str, sidecar_depth: int | None) -> Geometry:
         header = parse_header(head[start:], f"{path}, byte {start}")
         depths = candidate_depths(header, sidecar_depth)
         layouts = _layouts(header, depths, start, path)
-        depth, layout = _proven(fd, path, size, header, layouts)
+        stated = not header.raw or (header.counter_depth or sidecar_depth) is not None
+        depth, layout = _proven(fd, path, size, header, layouts, stated)
     finally:
         os.close(fd)
     return Geometry(header, layout, depth, head[PREFIX_BYTES:start] if start else b"")
@@ -108,15 +109,18 @@ def _layouts(
 
 
 def _proven(
-    fd: int, path: str, size: int, header: MibHeader, layouts: list[tuple[int | None, RecordLayout]]
+    fd: int, path: str, size: int, header: MibHeader, layouts: list[tuple[int | None, RecordLayout]], stated: bool
 ) -> tuple[int | None, RecordLayout]:
+    """The first layout that the headers behind the first one prove; one frame alone proves only what it states."""
     magic = (PREFIX if header.prefix_bytes else MAGIC)[:4]
-    for depth, layout in layouts:
+    for k, (depth, layout) in enumerate(layouts):
         count, left = layout.records_in(size)
         places = {1, 2, 3, count - 1} & set(range(1, count))
         if any(read_at(fd, 4, layout.start + place * layout.stride) == magic for place in places):
             return depth, layout
-        if count == 1 and (left == 0 or read_at(fd, left, layout.start + layout.stride)[:4] == magic[:left]):
+        if count != 1 or (k > 0 and stated):
+            continue
+        if left == 0 or read_at(fd, left, layout.start + layout.stride)[:4] == magic[:left]:
             return depth, layout
     depth, layout = layouts[0]
     count, left = layout.records_in(size)

@@ -259,12 +259,14 @@ def sidecar_text(sidecar: dict[str, str], name: str) -> str | None:
 def find_sidecar(path: str) -> tuple[str, dict[str, str]] | None:
     """Path and content of the ``.hdr`` text that belongs to a MIB file; None when there is none.
 
-    Looked for: the same stem, then the stem without its trailing digits, for a series; not where that is the text of
-    another MIB file, as ``scan.hdr`` is of ``scan.mib`` beside ``scan2.mib``.
+    Looked for: the same stem, then the stem without its trailing digits, for a series, then without fewer of them, as a
+    name may itself end in digits; not where that is the text of another MIB file, as ``scan.hdr`` is of ``scan.mib``
+    beside ``scan2.mib``.
     """
     whole = Path(path)
     stem = whole.stem.rstrip("0123456789")
-    for name in dict.fromkeys((whole.stem, stem, stem.rstrip("-_ "))):
+    shorter = (whole.stem[:end] for end in range(len(stem) + 1, len(whole.stem) - 1))
+    for name in dict.fromkeys((whole.stem, stem, stem.rstrip("-_ "), *shorter)):
         for suffix in (".hdr", ".HDR"):
             candidate = whole.with_name(name + suffix) if name else None
             if candidate is None or (name != whole.stem and whole.with_name(name + whole.suffix).exists()):

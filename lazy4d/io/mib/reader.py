@@ -55,6 +55,7 @@ class MibReader:
         incomplete: str = "raise",
         io: str = "mmap",
         frame_numbers: str = "check",
+        serpentine: bool | None = None,
     ) -> Source:
         """The frames of a MIB file, or of a series of them, in file order without flips.
 
@@ -82,6 +83,8 @@ class MibReader:
             ``"read"`` is safe for a file that is still being written.
         frame_numbers : {"check", "ignore"}
             ``"ignore"`` takes frames as they stand in the file, and files by the digits of their names.
+        serpentine : bool, optional
+            Every second line, the second one first, was scanned backwards.
 
         Raises
         ------
@@ -122,6 +125,7 @@ class MibReader:
                 incomplete=incomplete,
                 hint=shape_hint(sidecar, sidecar_path, total),
                 usable=recording.usable,
+                serpentine=serpentine,
             )
         except ScanShapeError as error:
             raise ScanShapeError(f"{error}{late}") from None
@@ -172,8 +176,9 @@ def shape_hint(sidecar: dict[str, str], where: str, frames: int) -> ShapeHint | 
 
     Examples
     --------
-    >>> shape_hint({"ScanX": "4", "ScanY": "2"}, "scan.hdr", 8)
-    ShapeHint(shape=(2, 4), origin='ScanX, ScanY of scan.hdr', per_line=False)
+    >>> hint = shape_hint({"ScanX": "4", "ScanY": "2"}, "scan.hdr", 8)
+    >>> hint.shape, hint.origin
+    ((2, 4), 'ScanX, ScanY of scan.hdr')
     >>> shape_hint({"Frames per Trigger (Number)": "9"}, "scan.hdr", 9)
     """
     columns, rows = sidecar_number(sidecar, "ScanX"), sidecar_number(sidecar, "ScanY")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -95,7 +97,7 @@ def place_frames(
     grid: tuple[int, int] | None = None,
     first: int = 0,
     incomplete: str = "raise",
-) -> tuple[NDArray[np.int64], tuple[str, ...]]:
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     """The frame number at every position, and the names of the axes.
 
     Frame k was recorded at the k-th coordinates. A position visited again goes to the next entry of a leading axis
@@ -120,7 +122,7 @@ def place_frames(
 
     Returns
     -------
-    table : ndarray of int64, shape ([repeat,] rows, columns [, frame])
+    table : ndarray of int32 or int64, shape ([repeat,] rows, columns [, frame])
         −1 where no frame was recorded.
     names : tuple of str
         ``"repeat"``, ``"y"``, ``"x"``, ``"frame"``, as they apply.
@@ -145,7 +147,9 @@ def place_frames(
         elif frames == lines * statement.repeats:
             xy = np.tile(xy, (statement.repeats, 1))
     if frames != len(xy) * per_point and not (frames < len(xy) and incomplete in ("nan", "zero")):
-        more = " incomplete='nan' or 'zero' marks those without a frame invalid." if frames < len(xy) else ""
+        more = ""
+        if frames < len(xy):
+            more = " incomplete='nan' or 'zero' marks those without a frame invalid; there are no lines to crop to."
         raise ScanShapeError(
             f"{path}: {frames} frames for {lines} lines of scan coordinates, expected one frame a line.{more} "
             f"{_SAY_IGNORE}"
@@ -158,9 +162,13 @@ def place_frames(
             f"{path}: {frames} frames are spread over {repeats} x {shape[0]} x {shape[1]} positions, which no scan of "
             f"so few frames has: is this the table of another recording? {_SAY_IGNORE}"
         )
-    table = np.full((repeats, *shape), -1, np.int64)
-    table[ranks, xy[:, 1], xy[:, 0]] = np.arange(len(xy))
-    table = np.where(table[..., None] < 0, -1, table[..., None] * per_point + np.arange(per_point) + first)
+    # Frame numbers of a table this size fit 32 bits, and a sparse scan has few frames for its many positions.
+    highest = first + len(xy) * per_point
+    table = np.full((repeats, *shape, per_point), -1, np.int32 if highest < 1 << 31 else np.int64)
+    numbers = first + np.arange(0, len(xy) * per_point, per_point)
+    for frame in range(per_point):
+        table[ranks, xy[:, 1], xy[:, 0], frame] = numbers + frame
+    table.flags.writeable = False
     names = ("repeat", "y", "x", "frame")
     gone = [axis for axis in (0, 3) if table.shape[axis] == 1]
     return table.squeeze(tuple(gone)), tuple(name for axis, name in enumerate(names) if axis not in gone)
@@ -187,9 +195,13 @@ def _grid(
 def _visits(xy: NDArray[np.int64], shape: tuple[int, int]) -> tuple[int, NDArray[np.int64]]:
     """How often the most visited position was visited, and how often each position had been before each frame."""
     flat = xy[:, 1] * shape[1] + xy[:, 0]
+    visited = np.zeros(shape[0] * shape[1], bool)
+    visited[flat] = True
+    if np.count_nonzero(visited) == len(flat):  # nearly every scan: no need to sort
+        return 1, np.zeros(1, np.int64)
     order = np.argsort(flat, kind="stable")
     ordered = flat[order]
     fresh = np.flatnonzero(np.diff(ordered, prepend=-1))
     ranks = np.empty(len(flat), np.int64)
     ranks[order] = np.arange(len(flat)) - np.repeat(fresh, np.diff(np.append(fresh, len(flat))))
-    return (int(ranks.max()) + 1 if ranks.size else 1), ranks
+    return int(ranks.max()) + 1, ranks

@@ -173,9 +173,9 @@ def find_info(path: str) -> Info | None:
 def scan_statement(info: Info, frames: int) -> ScanStatement:
     """How a movie of `frames` frames was scanned.
 
-    Raster scans (and rasters of a region) are arranged as (repeats, rows, columns, frames a point), axes of length 1
-    left out but for rows and columns. Everything else needs the table of coordinates, or stays one-dimensional with a
-    warning.
+    Raster and serpentine scans (and those of a region) are arranged as (repeats, rows, columns, frames a point), axes
+    of length 1 left out but for rows and columns. Everything else needs the table of coordinates, or stays
+    one-dimensional with a warning.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def scan_statement(info: Info, frames: int) -> ScanStatement:
         told = f"{info.path}: {why}: the scan stays one-dimensional; give scan_shape=(rows, columns) if you know it"
         return ScanStatement(None, (), grid, per_point, repeats, (told,), raster_points)
 
-    if kind.lower() != "raster":
+    if kind.lower() not in ("raster", "serpentine"):
         return other(f"the scan is of the type {kind or 'unknown'!r} and there are no coordinates of its points")
     if grid is None:
         return other("it gives no scan size")
@@ -222,7 +222,10 @@ def scan_statement(info: Info, frames: int) -> ScanStatement:
     shape = tuple(n for _, n in kept)
     if frames > math.prod(shape):
         return other(f"{frames} frames are more than its scan of {' x '.join(map(str, shape))} needs")
-    return ScanStatement(ShapeHint(shape, origin), tuple(name for name, _ in kept), grid, per_point, repeats, (), True)
+    names = tuple(name for name, _ in kept)
+    turning, lines = kind.lower() == "serpentine", (names.index("y"), names.index("x"))
+    hint = ShapeHint(shape, origin, serpentine=turning, line_axes=lines)
+    return ScanStatement(hint, names, grid, per_point, repeats, (), True)
 
 
 def acquisition_metadata(info: Info) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lazy4d.io.mrc.direct_electron import COORDINATES, ScanStatement, find_compa
 from lazy4d.io.mrc.recording import Recording
 from lazy4d.io.navigation import NavigationMap
 from lazy4d.io.positions import PositionTable
-from lazy4d.io.scan import ShapeHint, plan_scan
+from lazy4d.io.scan import ShapeHint, plan_scan, whole_numbers
 
 ScanShape = Sequence[int] | int | str | None
 Coordinates = str | os.PathLike[str] | bool | None
@@ -52,6 +52,7 @@ def place(
     sync_offset: int,
     flyback: int,
     incomplete: str,
+    serpentine: bool | None = None,
 ) -> Placement:
     """Positions of the frames, by whatever tells them.
 
@@ -59,7 +60,7 @@ def place(
     ----------
     found : Recording
         The frames.
-    scan_shape, coordinates, sync_offset, flyback, incomplete
+    scan_shape, coordinates, sync_offset, flyback, incomplete, serpentine
         As given to `MrcReader.read`.
 
     Raises
@@ -68,13 +69,14 @@ def place(
         See `MrcReader.read`.
     """
     total, path, info = found.frames.total, found.first.path, found.info
+    sync_offset, flyback = whole_numbers(sync_offset, flyback)
     statement = scan_statement(info, total - sync_offset) if info is not None and found.kind == "movie" else None
     table = _table_path(found, scan_shape, coordinates)
     if table is not None:
-        if flyback or sync_offset < 0:
+        if flyback or sync_offset < 0 or serpentine:
             raise ValueError(
-                f"flyback={flyback} and sync_offset={sync_offset} do not go with a table of coordinates, which has a "
-                "line for every frame: leave them out, or load with coordinates=False"
+                f"flyback={flyback}, sync_offset={sync_offset} and serpentine={serpentine} do not go with a table of "
+                "coordinates, which has a line for every frame: leave them out, or load with coordinates=False"
             )
         return _place_by_table(found, table, statement or ScanStatement(None), scan_shape, sync_offset, incomplete)
     hint = statement.hint if statement is not None else None
@@ -89,6 +91,7 @@ def place(
         incomplete=incomplete,
         hint=hint or _own_hint(found, sync_offset, flyback),
         usable=_unbroken(found),
+        serpentine=serpentine,
     )
     used = hint is not None and scan_shape is None
     return Placement(plan.navigation, names if used else (), plan.origin, (*warnings, *plan.warnings))
@@ -136,8 +139,7 @@ def _place_by_table(
     xy = read_coordinates(table)
     numbers, names = place_frames(table, xy, total, statement, grid=grid, first=skip, incomplete=incomplete)
     origin = f"scan coordinates of {table}"
-    stored = np.arange(numbers.size).reshape(numbers.shape)
-    if np.array_equal(numbers, stored + skip) and numbers.size <= total:
+    if numbers.size <= total and np.array_equal(numbers.reshape(-1), np.arange(skip, skip + numbers.size)):
         return Placement(NavigationMap.raster(numbers.shape, first=skip), names, origin)
     warnings = []
     unvisited, missing = int((numbers < 0).sum()), int((numbers >= found.frames.total).sum())

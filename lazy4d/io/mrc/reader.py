@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lazy4d.io.fixed_frames.companion import Companion, find_companion
 from lazy4d.io.mrc.companions import describe_images, find_images
+from lazy4d.io.mrc.direct_electron import INFO, find_info
 from lazy4d.io.mrc.header import looks_like_mrc
 from lazy4d.io.mrc.metadata import map_metadata, scan_axes, signal_axes
 from lazy4d.io.mrc.pixels import MODE0
@@ -41,6 +44,14 @@ class MrcReader:
         """
         return looks_like_mrc(head)
 
+    def principal(self, paths: Sequence[str]) -> list[str]:
+        """The movie among the files of one acquisition of Direct Electron's server; empty where that is not clear."""
+        movies = [path for path in paths if os.path.splitext(path)[0].endswith("_movie")]
+        if len(movies) != 1 or (info := find_info(movies[0])) is None:
+            return []
+        stem = info.path.removesuffix(INFO)
+        return movies if all(os.path.normcase(path).startswith(os.path.normcase(stem)) for path in paths) else []
+
     def read(
         self,
         path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
@@ -52,6 +63,7 @@ class MrcReader:
         io: str = "mmap",
         mode0: str = "auto",
         coordinates: Coordinates = None,
+        serpentine: bool | None = None,
     ) -> Source:
         """The sections of an MRC file, or of several that continue each other, as frames without flips.
 
@@ -79,6 +91,9 @@ class MrcReader:
         coordinates : path, bool or None
             Table of scan coordinates, ``x,y`` a line; None looks for ``*_scan_coordinates.csv`` unless `scan_shape` is
             given, True insists on it, False leaves it aside.
+        serpentine : bool, optional
+            Every second line, the second one first, was scanned backwards; by default as Direct Electron's
+            ``_info.txt`` says.
 
         Raises
         ------
@@ -100,16 +115,36 @@ class MrcReader:
         if not given:
             raise ValueError("the list of MRC files is empty: give at least one path")
         found = survey([os.path.abspath(os.fspath(item)) for item in given], incomplete, mode0)
+        saved, told = _companion(found) if len(given) == 1 else (None, ())
+        as_saved = saved is not None and scan_shape is None and not (sync_offset or flyback or coordinates)
         placed = place(
             found,
-            scan_shape,
+            saved.nav_shape or None if saved is not None and as_saved else scan_shape,
             coordinates,
             sync_offset=sync_offset,
             flyback=flyback,
             incomplete=incomplete,
+            serpentine=serpentine,
         )
-        frames = RawFrames(found.frames, found.layout, placed.navigation, incomplete=incomplete, io=io)
-        return _source(found, frames, placed)
+        navigation = saved.mark(placed.navigation) if saved else placed.navigation
+        frames = RawFrames(found.frames, found.layout, navigation, incomplete=incomplete, io=io)
+        source = _source(found, frames, placed)
+        source.warnings += told
+        return saved.complete(source, not as_saved) if saved else source
+
+
+def _companion(found: Recording) -> tuple[Companion | None, tuple[str, ...]]:
+    """What lazy4d wrote beside the file, for frames that are as they were written."""
+    first, decoder = found.first, found.layout.decoder
+    pixels = found.frames.total * math.prod(decoder.frame_shape)
+    return find_companion(
+        first.path,
+        size=first.size,
+        mtime_ns=first.mtime_ns,
+        start=first.header.data_start,
+        dtype=decoder.stored_dtype,
+        pixels=pixels,
+    )
 
 
 def _source(found: Recording, frames: RawFrames, placed: Placement) -> Source:

@@ -9,7 +9,7 @@ from lazy4d.io.mrc.header import MrcHeader
 from lazy4d.io.rawframes import RecordLayout
 from lazy4d.io.source import no_damage
 
-_PLACEHOLDER = 32766  # some cameras write this for movies whose length they do not know yet
+_PLACEHOLDER = 32766  # some cameras write this for movies whose length they do not know yet, and for references
 _BELIEVED = 100  # a promise of more than so many times what is there is no promise
 
 
@@ -61,7 +61,7 @@ def count_sections(
     """
     whole, left = layout.records_in(size)
     promised = header.nz
-    unknown = promised <= 0 or (promised == _PLACEHOLDER and whole > promised)
+    unknown = promised <= 0 or (promised == _PLACEHOLDER and (whole > promised or (whole and not left)))
     if whole == 0:
         raise TruncatedFileError(
             f"{path}: the file ends inside frame 0: {layout.stride} bytes needed from byte {layout.start} on, "

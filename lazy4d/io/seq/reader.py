@@ -59,6 +59,7 @@ class SeqReader:
         counter_pixels: str = "keep",
         frame_numbers: str = "check",
         frame_count: str = "header",
+        serpentine: bool | None = None,
     ) -> Source:
         """The frames of a SEQ file, or of the two halves of one recording, as raw counts in file order.
 
@@ -97,6 +98,8 @@ class SeqReader:
             ``"ignore"`` takes frames, and halves, as they stand: neither frame numbers nor time stamps are checked.
         frame_count : {"header", "file"}
             ``"file"`` takes all frames that the file holds where its header counts fewer.
+        serpentine : bool, optional
+            Every second line, the second one first, was scanned backwards.
 
         Raises
         ------
@@ -121,6 +124,7 @@ class SeqReader:
             raise ValueError("the list of SEQ files is empty: give at least one path")
         paths = [os.path.abspath(os.fspath(item)) for item in given]
         scan = {"scan_shape": scan_shape, "sync_offset": sync_offset, "flyback": flyback, "incomplete": incomplete}
+        scan["serpentine"] = serpentine
         check = frame_numbers == "check"
         pair = pairing.find_pair(paths)
         if pair is None:

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lazy4d.io.navigation import NavigationMap
+from lazy4d.io.positions import PositionTable
 from lazy4d.io.rawblock import RawBlock
 from lazy4d.io.rawframes import RawFrames
 
@@ -119,6 +121,20 @@ class SplitFrames:
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled as its two halves."""
         return SplitFrames, (self.top, self.bottom)
+
+    @property
+    def navigation(self) -> NavigationMap | PositionTable:
+        """Scan position to frame number."""
+        return self.top.navigation
+
+    @property
+    def recorded(self) -> int:
+        """Frame numbers in use, whatever positions are shown."""
+        return min(self.top.recorded, self.bottom.recorded)
+
+    def rearranged(self, navigation: NavigationMap | PositionTable, incomplete: str | None = None) -> SplitFrames:
+        """The same frames at other positions, and with another answer to damage where `incomplete` is given."""
+        return SplitFrames(self.top.rearranged(navigation, incomplete), self.bottom.rearranged(navigation, incomplete))
 
     def select(self, items: Sequence[slice | NDArray[np.bool_]]) -> SplitFrames:
         """The frames at a slice per navigation axis, or at one boolean array over all of them.

@@ -99,8 +99,9 @@ def choose_codec(codec: str | dict[str, Any] | None, dtype: np.dtype[Any]) -> Co
     Parameters
     ----------
     codec : {"zstd", "lz4", "none"}, dict or None
-        ``"zstd"``: small. ``"lz4"``: about 1.6 times faster to read and a quarter larger. ``"none"`` or None: as in
-        memory. A dict may have ``cname``, ``clevel`` and ``shuffle``, as Blosc calls them.
+        ``"zstd"``: small. ``"lz4"``: about 1.6 times faster to read and write, and a tenth to a half larger, sparse
+        counts twice as large. ``"none"`` or None: as in memory. A dict may have ``cname``, ``clevel`` and
+        ``shuffle``, as Blosc calls them.
     dtype : numpy.dtype
         Dtype of the pixels: bits are shuffled in integers, bytes in floats.
 
@@ -117,6 +118,9 @@ def choose_codec(codec: str | dict[str, Any] | None, dtype: np.dtype[Any]) -> Co
     ''
     """
     typesize = dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
+    # Bits: counts of 1, 10 and 1000 electrons a pixel become 16, 6.2 and 2.2 times smaller; bytes: 12, 5.3 and 2.2, no
+    # faster. zstd level 1: levels 3 and 5 gain 2 % at most and write at 0.6 and 0.3 of its speed; lz4 makes 10, 4.9 and
+    # 2.0. (python -m benchmarks storage)
     usual = "shuffle" if dtype.kind in "fc" else "bitshuffle"
     if codec is None or codec == "none":
         return Codec("", 0, "noshuffle", typesize)

@@ -10,7 +10,6 @@ from typing import Any
 
 from lazy4d.errors import FormatError, UnsupportedVariantError
 from lazy4d.io.zarr_store.attributes import from_json, to_json
-from lazy4d.io.zarr_store.foreign import arrays_in
 from lazy4d.io.zarr_store.shards import write_whole
 
 NAME = "zarr.json"
@@ -137,16 +136,27 @@ def read_root(folder: str) -> StoreContent:
     FormatError
         Something is missing, of a wrong type, or contradicts itself.
     UnsupportedVariantError
-        The store is of a newer version, or not of lazy4d: tells the arrays found.
+        The store is of a newer version.
     """
     path = os.path.join(folder, NAME)
-    if not os.path.exists(path) and any(os.path.exists(os.path.join(folder, n)) for n in (".zgroup", ".zarray")):
-        raise foreign_store(folder)
     document = read_document(path)
     attributes = document.get("attributes")
     if not isinstance(attributes, dict) or KEY not in attributes:
-        raise foreign_store(folder)
-    own = Fields(path, KEY, attributes[KEY])
+        raise FormatError(f"{path}: expected a store that lazy4d wrote, found no attribute {KEY!r}")
+    return parse_content(path, attributes[KEY])
+
+
+def parse_content(path: str, content: Any) -> StoreContent:
+    """What the object under `KEY` of a root document says, checked.
+
+    Raises
+    ------
+    FormatError
+        Something is missing, of a wrong type, or contradicts itself.
+    UnsupportedVariantError
+        It is of a newer version.
+    """
+    own = Fields(path, KEY, content)
     version = own.take("format_version", int)
     if version != VERSION:
         raise UnsupportedVariantError(
@@ -220,15 +230,3 @@ def _axis(path: str, content: Any) -> dict[str, Any]:
         if type(number) not in (int, float) or not math.isfinite(number) or (key == "scale" and number == 0):
             raise FormatError(f"{path}: expected a finite {key} of axis {content['name']!r}, found {number!r}")
     return dict(content)
-
-
-def foreign_store(folder: str) -> UnsupportedVariantError:
-    """The error for a Zarr store that lazy4d did not write: tells the arrays in it."""
-    arrays = arrays_in(folder)
-    listed = "; ".join(arrays[:8]) + (" …" if len(arrays) > 8 else "") if arrays else "none"
-    inside = os.path.dirname(os.path.abspath(folder))
-    hint = f" Its parent {inside} is a store of lazy4d: load that." if is_store(inside) else ""
-    return UnsupportedVariantError(
-        f"{folder}: a Zarr store, but not one that lazy4d wrote. Arrays in it: {listed}.{hint} Open an array with zarr "
-        "and pass dask.array.from_zarr(path, component) to lazy4d.Diffraction2D"
-    )

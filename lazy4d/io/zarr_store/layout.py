@@ -12,7 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 CHUNK_BYTES = 2**20
-"""Pixels of an inner chunk: a single frame costs the decoding of one, a stream one call each."""
+"""Pixels of an inner chunk: a single frame costs the decoding of one, a stream one call each.
+
+By ``python -m benchmarks storage`` (frames of 128 KiB at 10 electrons a pixel, GB a CPU second): 1 MiB streams at 1.8
+and gives a frame in 2.5 ms; 128 KiB at 1.6 and 2.2 ms, and is 14 % larger for sparse counts; 4 MiB at 1.9 and 3.9 ms.
+Squares of 4 x 4 frames, as others have them, stream at 1.1. One pixel of all frames costs the unpacking of everything,
+whatever the shape.
+"""
 
 Shape = tuple[int, ...]
 

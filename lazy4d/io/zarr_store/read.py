@@ -109,6 +109,18 @@ class ZarrFrames:
             return None
         return tuple(regular_chunks(n, s) for n, s in zip(self.nav_shape, self.layout.nav_shard, strict=True))
 
+    @property
+    def recorded(self) -> int:
+        """Frames of the store, whatever positions are shown."""
+        return self.layout.frames
+
+    def rearranged(self, navigation: NavigationMap, incomplete: str | None = None) -> ZarrFrames:
+        """The same frames at other positions, and with another answer to damage where `incomplete` is given."""
+        given = list(self._parameters(navigation))
+        if incomplete in ("nan", "zero"):
+            given[6:8] = [incomplete, True]
+        return ZarrFrames(*given)
+
     def select(self, items: Sequence[slice | NDArray[np.bool_]]) -> ZarrFrames:
         """The frames at a slice per navigation axis, or at one boolean array over all of them (then 1-D, scan order).
 

@@ -26,7 +26,7 @@ _LISTED = 5
 
 
 class ZarrReader:
-    """Zarr version 3 stores written by lazy4d; others are refused with a list of their arrays."""
+    """Stores that lazy4d wrote; `lazy4d.io.zarr_arrays` finds out which those are."""
 
     name = "zarr"
     extensions: tuple[str, ...] = (".zarr",)
@@ -55,6 +55,7 @@ class ZarrReader:
         flyback: int = 0,
         incomplete: str = "raise",
         io: str = "mmap",
+        serpentine: bool | None = None,
     ) -> Source:
         """The frames of a store, with everything that was saved with them.
 
@@ -62,7 +63,7 @@ class ZarrReader:
         ----------
         path : path
             Folder of the store.
-        scan_shape, sync_offset, flyback : optional
+        scan_shape, sync_offset, flyback, serpentine : optional
             Another arrangement of the same frames; see `plan_scan`. Calibrations of the scan are then left out.
         incomplete : {"raise", "nan", "zero", "crop"}
             What to do when the save was interrupted, or shards are missing or damaged. Frames that were recorded as
@@ -94,7 +95,7 @@ class ZarrReader:
         elif incomplete == "raise":
             _probe(where, layout)
         navigation, origin = NavigationMap.raster(layout.nav_shape), "axes of the store"
-        rearranged = scan_shape is not None or sync_offset or flyback
+        rearranged = scan_shape is not None or sync_offset or flyback or serpentine
         if rearranged or incomplete == "crop":
             plan = plan_scan(
                 where,
@@ -105,6 +106,7 @@ class ZarrReader:
                 incomplete=incomplete,
                 hint=None if sync_offset or flyback else ShapeHint(layout.nav_shape, origin),
                 usable=_usable(layout, missing),
+                serpentine=serpentine,
             )
             navigation, origin = plan.navigation, plan.origin
             notes.extend(plan.warnings)

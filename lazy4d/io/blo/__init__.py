@@ -1,0 +1,1 @@
+"""NanoMegas block files (``.blo``)."""

@@ -1,0 +1,1 @@
+"""Electron Microscope Pixel Array Detector (EMPAD): ``.raw`` frames and the ``.xml`` beside them."""

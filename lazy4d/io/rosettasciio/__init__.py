@@ -1,0 +1,1 @@
+"""Files that RosettaSciIO reads, through that optional package, as sources like any other."""

@@ -1,0 +1,1 @@
+"""TVIPS streams (``.tvips``), one file or several numbered ones."""
