@@ -1,6 +1,6 @@
 """Print the tables of speed and memory.
 
-python -m benchmarks                                  # everything, on 2.1 GB: about 5 minutes
+python -m benchmarks                                  # everything, on 2.1 GB: about 15 minutes
 python -m benchmarks speed variants --rounds 9
 python -m benchmarks speed --peer /path/to/libertem-environment/bin/python
 python -m benchmarks --quick                          # smaller data, to see that everything runs
@@ -13,11 +13,11 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import graphs, memory, speed, startup, storage
+from benchmarks import formats, graphs, memory, speed, startup
 from benchmarks.dataset import Dataset
 from benchmarks.peers import Peer
 
-SECTIONS = ("startup", "speed", "variants", "graphs", "memory", "storage")
+SECTIONS = ("startup", "speed", "variants", "formats", "compressed", "graphs", "memory", "storage")
 
 
 def main() -> None:
@@ -43,7 +43,7 @@ def main() -> None:
         print(
             f"{platform.processor() or platform.machine()}, Python {platform.python_version()}, {options.rounds} rounds"
         )
-        if {"startup", "speed", "variants"} & set(wanted):
+        if {"startup", "speed", "variants", "formats", "compressed"} & set(wanted):
             data = Dataset(folder, options.rows)
         for section in wanted:
             print(f"\n== {section}", flush=True)
@@ -56,9 +56,17 @@ def main() -> None:
                     peer.close()
             elif section == "variants":
                 print(speed.report_variants(data, folder, options.rounds))
+            elif section == "formats":
+                print(formats.report(data, folder, options.rounds))
+            elif section == "compressed":
+                from benchmarks import compressed  # needs hdf5plugin and zarr: pip install -e ".[test]"
+
+                print(compressed.report(data, folder, options.rounds))
             elif section == "graphs":
                 print(graphs.report(folder, options.rounds))
             elif section == "storage":
+                from benchmarks import storage
+
                 print(storage.report(folder, min(options.rounds, 3), rows=4 if options.quick else 24))
             else:
                 print(memory.report(folder, options.stream))

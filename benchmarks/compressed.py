@@ -8,6 +8,7 @@ the pixels of the detector with numpy. *Reading alone*: the same without adding 
 from __future__ import annotations
 
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,8 +25,8 @@ from numcodecs.abc import Codec
 from zarr import codecs as v3
 
 import lazy4d as l4
-from benchmarks.dataset import DETECTORS, Dataset
-from benchmarks.formats import annulus
+from benchmarks.dataset import Dataset
+from benchmarks.formats import annulus, ring
 from benchmarks.measure import interleave, table
 
 TARGETS = (0.8, 2.0)
@@ -168,9 +169,7 @@ def report(data: Dataset, folder: Path, rounds: int) -> str:
     rows = max(4, data.scan_shape[0] // 4)
     frames = data.frames[:rows].astype("u2")
     expected = data.reference["annulus"][:rows]
-    inner, outer = DETECTORS["annulus"]
-    distance = np.hypot(*(np.indices(frames.shape[2:]) - frames.shape[2] // 2))
-    mask = (distance >= inner) & (distance < outer)
+    mask = ring(frames.shape[2])
     lines = []
     for name, (make, unpack) in cases(folder, frames).items():
         stored = make()
@@ -199,4 +198,29 @@ def report(data: Dataset, folder: Path, rounds: int) -> str:
         )
     targets = f"x plain ({TARGETS[0]})", f"x direct ({TARGETS[1]:.0f})"
     header = ["virtual image from", "size", "GB/s", *targets, "x reading alone", "spread"]
-    return table(header, lines)
+    return f"{table(header, lines)}\n\n{loading(folder, rounds)}"
+
+
+def loading(folder: Path, rounds: int) -> str:
+    """Milliseconds to load files of very many chunks; nothing is read of them."""
+    many = folder / "100000-chunks.h5"
+    if not many.exists():
+        with h5py.File(many, "w") as file:
+            dataset = file.create_dataset("data", shape=(250, 400, 16, 16), dtype="u2", chunks=(1, 1, 16, 16))
+            packed = bytes(512)
+            for place in np.ndindex(250, 400):
+                dataset.id.write_direct_chunk((*place, 0, 0), packed)
+    folders = folder / "100000-chunks.zarr"
+    if not folders.exists():
+        small = zarr.create_array(folders, shape=(250, 400, 4, 4), dtype="u2", chunks=(1, 1, 4, 4), zarr_format=2)
+        for row in range(0, 250, 10):
+            small[row : row + 10] = 1
+    rows = []
+    for path in (many, folders):
+        seconds = []
+        for _ in range(rounds + 1):
+            start = time.perf_counter()
+            l4.load(path)
+            seconds.append(time.perf_counter() - start)
+        rows.append([path.name, f"{np.median(seconds[1:]) * 1e3:.1f} ms", f"{seconds[0] * 1e3:.0f} ms", "<= 50 ms"])
+    return table(["load a file of 10^5 chunks", "median", "first", "target"], rows)

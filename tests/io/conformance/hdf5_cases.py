@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tests.io.conformance.model import NAV, Case, Encoder, Region, Written, whole
+from tests.io.conformance.model import NAV, Case, Encoder, Region, Written
+from tests.io.hdf5_heaps import outside_heaps
 
 COUNT = NAV[0] * NAV[1]
 AXES = {"y": ("nm", 0.25, 0.0), "x": ("nm", 0.5, 1.0), "ky": ("1/nm", 0.1, -0.8), "kx": ("1/nm", 0.2, -6.4)}
@@ -30,6 +32,13 @@ def h5(fill: Fill, suffix: str = ".h5", axes: Mapping[str, tuple[str, float, flo
     return write
 
 
+def structure(path: Path, start: int, stop: int) -> list[Region]:
+    """Bytes that say how to read the others, cut at heaps of text, which are not fuzzed."""
+    parts = outside_heaps(path.read_bytes(), start, stop)
+    edges = sorted({start, stop, *(edge for part in parts for edge in part)})
+    return [Region(path, f"structure at {a}", a, b, (a, b) in parts) for a, b in pairwise(edges)]
+
+
 def h5_regions(path: Path, dataset: str) -> tuple[Region, ...]:
     """Pixels by the places that HDF5 itself tells; everything else says how to read them."""
     import h5py
@@ -45,11 +54,11 @@ def h5_regions(path: Path, dataset: str) -> tuple[Region, ...]:
     found = []
     for offset, nbytes in spans:
         if offset > at:
-            found.append(Region(path, f"structure at {at}", at, offset, True))
+            found += structure(path, at, offset)
         found.append(Region(path, f"stored at {offset}", offset, offset + nbytes))
         at = offset + nbytes
     if size > at:
-        found.append(Region(path, f"structure at {at}", at, size, True))
+        found += structure(path, at, size)
     return tuple(found[:3] + found[-3:]) if len(found) > 6 else tuple(found)
 
 
@@ -156,7 +165,7 @@ def arina(folder: Path, stem: str, frames: NDArray[Any]) -> Written:
     with h5py.File(beside, "w") as file:
         file.create_group("STEM Metadata").attrs.update({"NumPixelsX": NAV[1], "NumPixelsY": NAV[0]})
     regions = [region for part in parts for region in h5_regions(part, "entry/data/data")]
-    return Written(path, frames, (path, *parts), (whole(path), *regions), (beside,))
+    return Written(path, frames, (path, *parts), (*structure(path, 0, path.stat().st_size), *regions), (beside,))
 
 
 NEEDS = ("h5py",)
