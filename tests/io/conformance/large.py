@@ -138,6 +138,16 @@ def zarr(folder: Path) -> Large:
     return store(folder, ".zarr")
 
 
+def zarr_chunks(folder: Path) -> Large:
+    """Chunks of several rows and columns of the scan, as other programs write them; most are never written."""
+    import zarr as zarr_python
+
+    array = zarr_python.create_array(folder / "b.zarr", shape=(*NAV, SIDE, SIDE), chunks=(4, 4, SIDE, SIDE), dtype="u2")
+    for k in MARKED:
+        array[k // NAV[1], k % NAV[1]] = marked_frame(k)
+    return Large(folder / "b.zarr")
+
+
 def hdf5(folder: Path) -> Large:
     """Packed chunks of a frame each."""
     import h5py
@@ -180,5 +190,6 @@ LARGE: dict[str, Callable[[Path], Large]] = {
     "seq": seq,
     "tvips": tvips,
     "zarr": zarr,
+    "zarr in chunks of 4 x 4": zarr_chunks,
 }
-"""One file for each reader."""
+"""A file at least for each reader."""
