@@ -93,6 +93,30 @@ def test_a_chunk_never_written_holds_the_fill_value(tmp_path, zarr_format) -> No
     assert signal.valid.compute().data.all()
 
 
+@pytest.mark.parametrize("dtype", ["u2", ">u2"])
+@pytest.mark.parametrize("chunks", [(2, 8, 16, 20), (2, 3, 16, 20), (1, 8, 16, 7)])
+def test_chunks_that_are_not_packed_are_looked_at_in_place(tmp_path, monkeypatch, chunks, dtype) -> None:
+    monkeypatch.setattr("lazy4d.io.zarr_arrays.stores._LARGE_CHUNK", 0)
+    pixels = SCAN.astype(dtype)
+    write(tmp_path / "scan.zarr", pixels, chunks=chunks, compressors=None, zarr_format=2)
+    signal = assert_holds(tmp_path / "scan.zarr", pixels)
+    part = signal.inav[1:7:2, ::-1].isig[3:9, 2:11]
+    np.testing.assert_array_equal(part.sum().compute().data, SCAN[::-1, 1:7:2, 2:11, 3:9].sum(axis=(0, 1)))
+
+
+def test_a_chunk_that_is_not_packed_and_cut_short(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("lazy4d.io.zarr_arrays.stores._LARGE_CHUNK", 0)
+    write(tmp_path / "scan.zarr", chunks=(2, 8, 16, 20), compressors=None)
+    chunk = tmp_path / "scan.zarr" / "c" / "1" / "0" / "0" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:-1])
+    with pytest.raises(FormatError, match=r"c/1/0/0/0: .*expected 10240 packed bytes, found 10239"):
+        l4.load(tmp_path / "scan.zarr").compute()
+    with pytest.warns(Lazy4DWarning, match="16 of the 48 frames"):
+        valid = l4.load(tmp_path / "scan.zarr", incomplete="nan").valid.compute().data
+    assert valid[[0, 1, 4, 5]].all()
+    assert not valid[2:4].any()
+
+
 # ---- what is found where
 
 

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.errors import FormatError, Lazy4DError, MissingCodecError
-from lazy4d.io.chunked.store import OpenChunks
+from lazy4d.io import mapping
+from lazy4d.io.chunked.store import Mapped, OpenChunks
 
 if TYPE_CHECKING:
     from lazy4d.io.chunked.frames import ChunkedFrames
@@ -74,6 +75,9 @@ class ChunkedBlock:
         if readable is not None:
             self._chunk = np.where(readable, self._chunk, -1)
         self._opened: OpenChunks = source.store.open()
+        plain = self._whole_frames and getattr(source.codec, "plain", False)
+        self._look = getattr(self._opened, "look", None) if plain else None
+        self._looked: dict[int, tuple[NDArray[Any], Mapped] | None] = {}
         try:
             if source.tolerant:
                 self._mark_damaged()
@@ -102,7 +106,8 @@ class ChunkedBlock:
             for part in self._parts(()):
                 if self._opened.fetch(self._grid.index(chunk, part)) is None:
                     return False
-        self._keep(chunk, ())
+        if self._look is None or self._seen(chunk) is None:
+            self._keep(chunk, ())
         return True
 
     @cached_property
@@ -141,6 +146,8 @@ class ChunkedBlock:
             owner = int(chunk[a])
             if owner < 0:
                 frames[a:b] = 0
+            elif self._look is not None and (seen := self._seen(owner)) is not None:
+                _pick(seen, place[a:b], frames[a:b], window)
             elif owner not in self._kept and self._direct(owner, place[a:b]):
                 self._fill(owner, frames[a:b], window)
             else:
@@ -166,12 +173,19 @@ class ChunkedBlock:
     def _copy(self, chunk: int, place: NDArray[np.int64], out: NDArray[Any], window: tuple[slice, ...]) -> None:
         """Some frames of a chunk, from those that are kept."""
         kept = self._keep(chunk, window)
-        rows = place if kept.rows is None else kept.rows[place]
-        first = int(rows[0])
-        in_order = rows.size == 1 or bool((np.diff(rows) == 1).all())
-        picked = kept.pixels[first : first + rows.size] if in_order else kept.pixels[rows]
-        inside = (slice(None), *window)
-        np.copyto(out[inside], picked[inside])
+        _pick(kept.pixels, place if kept.rows is None else kept.rows[place], out, window)
+
+    def _seen(self, chunk: int) -> NDArray[Any] | None:
+        """The frames of a chunk where they are stored; None where that cannot be: then it is read, or told why not."""
+        if chunk not in self._looked:
+            mapped = self._look(self._grid.index(chunk, self._first)) if self._look is not None else None
+            self._looked[chunk] = None
+            if mapped is not None and mapped.nbytes == self._source.chunk_nbytes:
+                shape = (self._grid.frames_per_chunk, *self._grid.frame_shape)
+                view = np.ndarray(shape, self._source.stored_dtype, mapped.memory, mapped.start)
+                self._looked[chunk] = view, mapped
+        known = self._looked[chunk]
+        return None if known is None else known[0]
 
     # ---- unpacking
 
@@ -295,7 +309,13 @@ class ChunkedBlock:
         )
 
     def close(self) -> None:
-        """Close the container and drop what was unpacked."""
+        """Close the container, drop what was unpacked and, of large arrays, release pages that were looked at."""
+        source = self._source
+        if self._looked and mapping.should_release(source.grid.frames * source.frame_nbytes):
+            for known in self._looked.values():
+                if known is not None:
+                    mapping.release_pages(known[1].memory, known[1].start, known[1].start + known[1].nbytes)
+        self._looked = {}
         self._kept.clear()
         self._kept_nbytes = 0
         self._scratch = None
@@ -305,3 +325,12 @@ class ChunkedBlock:
 def _ascending(grid: ChunkGrid) -> bool:
     """Whether the axes of a frame are stored in their order, so that a chunk of one frame is an array of its part."""
     return tuple(sorted(grid.signal_axes)) == grid.signal_axes
+
+
+def _pick(frames: NDArray[Any], rows: NDArray[np.int64], out: NDArray[Any], window: tuple[slice, ...]) -> None:
+    """Copy some frames, in one piece where they follow one another."""
+    first = int(rows[0])
+    in_order = rows.size == 1 or bool((np.diff(rows) == 1).all())
+    picked = frames[first : first + rows.size] if in_order else frames[rows]
+    inside = (slice(None), *window)
+    np.copyto(out[inside], picked[inside])

@@ -73,6 +73,11 @@ class Pipeline:
     order: tuple[Any, ...] = ()
     numbers: tuple[int, ...] = ()
 
+    @property
+    def plain(self) -> bool:
+        """Whether chunks are stored as they are."""
+        return not self.steps and self.order in ((), tuple(range(len(self.order))))
+
     def __repr__(self) -> str:
         """Steps and order: the places follow from the steps."""
         return f"Pipeline(steps={self.steps!r}, order={self.order!r})"

@@ -59,8 +59,27 @@ class ChunkStore(Protocol):
         ...
 
 
+class Mapped(NamedTuple):
+    """A chunk that is stored as it is, in a memory map.
+
+    Parameters
+    ----------
+    memory : mmap.mmap
+        The map of its file.
+    start, nbytes : int
+        Where it stands there.
+    """
+
+    memory: Any
+    start: int
+    nbytes: int
+
+
 class OpenChunks(Protocol):
-    """An open container, used by one thread."""
+    """An open container, used by one thread.
+
+    It may have ``look(index) -> Mapped | None``, which is asked for chunks that are not packed.
+    """
 
     def fetch(self, index: tuple[int, ...]) -> Packed | None:
         """The packed chunk at a place of the grid; None where none was written, which means the fill value.

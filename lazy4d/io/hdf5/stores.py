@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lazy4d.errors import Lazy4DError, TruncatedFileError
 from lazy4d.io import mapping
-from lazy4d.io.chunked.store import Packed
+from lazy4d.io.chunked.store import Mapped, Packed
 from lazy4d.io.hdf5.opening import open_file, translated
 from lazy4d.io.hdf5.table import ChunkTable, chunk_table
 
@@ -167,6 +167,14 @@ class OpenHdf5:
             f"byte {held}: the copy or recording was interrupted. Restore it, or load with incomplete='nan' or 'zero' "
             "to mark such frames invalid"
         )
+
+    def look(self, index: tuple[int, ...]) -> Mapped | None:
+        """A chunk in the memory map of its file; None where it is not there as a whole, or the file may change."""
+        owner, _, held, place = self._place(index)
+        part = self._store.parts[owner]
+        if place is None or place[2] or self._store.may_grow or place[0] + place[1] > held or held != part.size:
+            return None
+        return Mapped(mapping.mapped(part.path, part.size, part.mtime_ns), place[0], place[1])
 
     def where(self, index: tuple[int, ...]) -> str:
         """File and byte of a chunk, for messages."""

@@ -95,13 +95,14 @@ class FolderPlace:
         """Its path."""
         return FolderPlace, (self.label,)
 
-    def _path(self, key: str) -> str:
+    def path(self, key: str) -> str:
+        """The file of a key."""
         return os.path.join(self.label, *(part for part in key.split("/") if part))
 
     def get(self, key: str) -> bytes | None:
         """All bytes of a file; None where there is none."""
         try:
-            with open(self._path(key), "rb", buffering=0) as file:
+            with open(self.path(key), "rb", buffering=0) as file:
                 return file.read()
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
@@ -109,7 +110,7 @@ class FolderPlace:
     def get_range(self, key: str, start: int, length: int) -> bytes | None:
         """Some bytes of a file."""
         try:
-            fd = open_read_only(self._path(key))
+            fd = open_read_only(self.path(key))
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         try:
@@ -128,21 +129,21 @@ class FolderPlace:
     def size(self, key: str) -> int | None:
         """Bytes of a file."""
         try:
-            return os.stat(self._path(key)).st_size
+            return os.stat(self.path(key)).st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def list(self, prefix: str) -> list[str]:
         """Names in a folder."""
         try:
-            return os.listdir(self._path(prefix))
+            return os.listdir(self.path(prefix))
         except (FileNotFoundError, NotADirectoryError):
             return []
 
     def state(self, key: str) -> tuple[int, int] | None:
         """Size and time of modification of a file."""
         try:
-            status = os.stat(self._path(key))
+            status = os.stat(self.path(key))
         except (FileNotFoundError, NotADirectoryError):
             return None
         return status.st_size, status.st_mtime_ns
@@ -150,7 +151,7 @@ class FolderPlace:
     def verify(self, key: str, state: tuple[int, int] | None) -> None:
         """Nothing, when a file has the state it had at load."""
         if state is not None:
-            check_unchanged(self._path(key), *state)
+            check_unchanged(self.path(key), *state)
 
 
 class ZipPlace:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.errors import FormatError, TruncatedFileError, UnsupportedVariantError
-from lazy4d.io.chunked.store import Packed
+from lazy4d.io import mapping
+from lazy4d.io.chunked.store import Mapped, Packed
 from lazy4d.io.zarr_arrays.node import ArrayNode
-from lazy4d.io.zarr_arrays.place import Place, whole
+from lazy4d.io.zarr_arrays.place import FolderPlace, Place, whole
 
 _ABSENT = 2**64 - 1
+_LARGE_CHUNK = 2**20
+"""A file from which on a memory map of its own costs less than a copy."""
+
 _WHOLE_SHARD = 16 * 2**20
 """A shard up to this size is fetched at once when its first chunk is asked for: blocks take whole shards."""
 
@@ -70,6 +75,19 @@ class OpenKeys:
         """The packed chunk; None where none was written."""
         data = self._place.get(self._node.key(index))
         return None if data is None else Packed(data)
+
+    def look(self, index: tuple[int, ...]) -> Mapped | None:
+        """A large chunk in a memory map of its file; None where there is none."""
+        if not isinstance(self._place, FolderPlace):
+            return None
+        path = self._place.path(self._node.key(index))
+        try:
+            status = os.stat(path)
+        except OSError:
+            return None
+        if status.st_size < _LARGE_CHUNK:
+            return None
+        return Mapped(mapping.mapped(path, status.st_size, status.st_mtime_ns), 0, status.st_size)
 
     def close(self) -> None:
         """Nothing is open."""

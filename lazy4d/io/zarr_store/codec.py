@@ -119,8 +119,8 @@ def choose_codec(codec: str | dict[str, Any] | None, dtype: np.dtype[Any]) -> Co
     """
     typesize = dtype.itemsize // 2 if dtype.kind == "c" else dtype.itemsize
     # Bits: counts of 1, 10 and 1000 electrons a pixel become 16, 6.2 and 2.2 times smaller; bytes: 12, 5.3 and 2.2, no
-    # faster. zstd level 1: levels 3 and 5 gain 2 % at most (12 % of sparse events) and write at 0.6 and 0.3 of its speed;
-    # lz4 makes 10, 4.9 and 2.0. (python -m benchmarks storage)
+    # faster. zstd level 1: levels 3 and 5 gain 2 % at most (12 % of sparse events) and write at 0.6 and 0.3 of its
+    # speed; lz4 makes 10, 4.9 and 2.0. (python -m benchmarks storage)
     usual = "shuffle" if dtype.kind in "fc" else "bitshuffle"
     if codec is None or codec == "none":
         return Codec("", 0, "noshuffle", typesize)
