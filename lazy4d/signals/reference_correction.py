@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
 
 REFERENCE = "Acquisition_instrument.TEM.Detector.Reference"
-"""Where readers put references into the metadata: dark, gain, bad_pixels, counter_pixels, applied."""
+"""Where readers put references into the metadata: dark, gain, bad_pixels, counter_pixels, applied.
+
+Dark and gain are arrays, or for large ones a dict with path, offset, shape and dtype of the pixels in a file.
+"""
 
 
 def apply_reference_correction(signal: BaseSignal, dark: Any = True, gain: Any = True, bad_pixels: Any = True) -> Any:
@@ -44,6 +47,8 @@ def apply_reference_correction(signal: BaseSignal, dark: Any = True, gain: Any =
     ValueError
         There is no reference at all, the metadata say that they were applied, or a reference has another shape than a
         frame: correct a signal before its frames are cropped or binned.
+    FileNotFoundError, ValueError
+        A large reference, of which the metadata hold the path only, is no longer where it was, or was cut short.
 
     Examples
     --------
@@ -82,13 +87,33 @@ def apply_reference_correction(signal: BaseSignal, dark: Any = True, gain: Any =
 def _reference(name: str, given: Any, known: Any, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
     if given is None or given is False or (given is True and known is None):
         return None
-    array = np.asarray(known) if given is True else known_array(given, f"the {name} reference")
+    if given is True and isinstance(known, dict):
+        array = _stored(name, known)
+    else:
+        array = np.asarray(known) if given is True else known_array(given, f"the {name} reference")
     if array.shape != shape or array.dtype.kind not in "biuf":
         raise ValueError(
             f"expected a {name} reference of the frame shape {shape} (numpy order), found {array.shape} of dtype "
             f"{array.dtype}: correct a signal before its frames are cropped or binned, or give the part that fits"
         )
     return np.ascontiguousarray(array, np.float32)
+
+
+def _stored(name: str, place: dict[str, Any]) -> NDArray[Any]:
+    """The pixels of a reference that was too large to be read with the scan."""
+    path = str(place.get("path", ""))
+    try:
+        shape = tuple(int(size) for size in place["shape"])
+        return np.array(np.memmap(path, np.dtype(str(place["dtype"])), "r", int(place["offset"]), shape))
+    except FileNotFoundError:
+        raise FileNotFoundError(
+            f"{path}: the {name} reference is no longer there; copy it back, or give {name}= as an array"
+        ) from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"{path}: the {name} reference cannot be read where the metadata say it stands ({error}); give {name}= as "
+            "an array"
+        ) from None
 
 
 def _bad(given: Any, tree: dict[str, Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -209,6 +209,39 @@ def test_a_tail_that_was_never_written_is_found_at_load(tmp_path, read_all) -> N
     assert read(path, scan_shape=(10, 10), incomplete="crop").frames.nav_shape == (5, 10)
 
 
+@pytest.mark.parametrize("damage", [bytes(8), b"\0\0\0\0\xff\xff\xff\xff"])
+def test_a_damaged_first_time_stamp_does_not_switch_off_the_check(tmp_path, read_all, damage) -> None:
+    frames = np.ones((100, 4, 6), "u2")
+    path = write_seq(tmp_path / "scan.seq", frames, stride=64)
+    overwrite(path, 8192 + 48, damage)
+    overwrite(path, 8192 + 42 * 64, bytes(64))
+    with pytest.raises(FormatError, match=r"frame 0 \(counted from 0\) at byte 8192 is damaged: expected a time stamp"):
+        read(path)
+    _, valid = read_all(read(path, incomplete="nan").frames, with_valid=True)
+    assert np.flatnonzero(~valid).tolist() == [0, 42]
+
+
+def test_a_first_time_stamp_is_missed_also_where_most_slots_are_empty(tmp_path) -> None:
+    path = write_seq(tmp_path / "scan.seq", np.ones((30, 4, 6), "u2"), stride=64, empty_slots=70, stated_images=100)
+    overwrite(path, 8192 + 48, bytes(8))
+    with pytest.raises(FormatError, match=r"frame 0 .* is damaged"):
+        read(path)
+
+
+def test_time_stamps_that_only_some_images_have_are_told_not_to_be_checked(tmp_path) -> None:
+    path = write_seq(tmp_path / "scan.seq", np.ones((100, 4, 6), "u2"), stride=64)
+    for image in range(99):
+        overwrite(path, 8192 + 48 + image * 64, b"\xff" * 8)
+    assert "only some of its images seem to have a time stamp: time stamps are not checked" in read(path).warnings[0]
+
+
+def test_an_origin_is_told(tmp_path, frames) -> None:
+    path = write_seq(tmp_path / "scan.seq", frames)
+    overwrite(path, 576, struct.pack("<I", 5))
+    assert "states origin 5 at byte 576" in read(path).warnings[0]
+    assert len(read(path).warnings) == 1
+
+
 # ---- refusals
 
 

@@ -38,6 +38,27 @@ def test_references_go_into_the_metadata(path, read_all) -> None:
     assert np.array_equal(s.metadata.Acquisition_instrument.TEM.Detector.Reference.gain, gain)
 
 
+def test_large_references_stay_in_their_files_until_they_are_asked_for(tmp_path) -> None:
+    path = write_seq(tmp_path / "a scan µ.seq", np.full((2, 1024, 1026), 7, "u2"))
+    dark = write_reference(path, "dark", np.full((1024, 1026), 2.0))
+    gain = write_reference(path, "gain", np.full((1024, 1026), 3.0))
+    s = l4.load(path)
+    place = {"path": str(dark), "offset": 1024, "shape": [1024, 1026], "dtype": "<f4"}
+    assert detector(read(path))["Reference"]["dark"] == place
+    corrected = s.apply_reference_correction()
+    assert (corrected.inav[1].as_numpy() == 15).all()
+    with pytest.raises(ValueError, match=r"dark reference of the frame shape \(1024, 3\)"):
+        s.isig[:3].apply_reference_correction()
+    dark.unlink()
+    assert (corrected.inav[1].as_numpy() == 15).all()
+    with pytest.raises(FileNotFoundError, match=r"dark\.mrc: the dark reference is no longer there; copy it back"):
+        s.apply_reference_correction()
+    gain.write_bytes(gain.read_bytes()[:5000])
+    with pytest.raises(ValueError, match=r"gain\.mrc: the gain reference cannot be read where the metadata say"):
+        s.apply_reference_correction(dark=False)
+    assert "gain.mrc: expected 1024 x 1026 pixels, found 994; it is not used" in read(path).warnings[0]
+
+
 def test_references_of_another_shape_or_cut_short_are_left_out_with_a_note(path) -> None:
     write_reference(path, "dark", np.ones((8, 12)))
     gain = write_reference(path, "gain", np.ones((8, 10)))

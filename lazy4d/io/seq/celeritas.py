@@ -11,7 +11,8 @@ from lazy4d.errors import FormatError, MissingCompanionError
 from lazy4d.io.mapping import open_read_only, read_into
 from lazy4d.io.rawframes import RecordLayout
 from lazy4d.io.seq.config import CameraConfig
-from lazy4d.io.seq.counter import CounterCheck, Half, align, counters, counts_frames, follow
+from lazy4d.io.seq.counter import Half, align, counters, counts_frames, follow, least_modulus
+from lazy4d.io.seq.counter_width import counter_modulus
 from lazy4d.io.seq.header import SeqFile
 from lazy4d.io.seq.images import count_frames
 from lazy4d.io.seq.sidecars import CONFIG
@@ -115,7 +116,7 @@ def _agrees(file: SeqFile, pre_buffer: int) -> bool:
 def _count_pre_buffer(file: SeqFile) -> int | None:
     """Half-frames in each image, as the numbers in the first column of the first image tell; None where none do."""
     column = _first_column(file)
-    modulus = CounterCheck(file.header.dtype.str, 0).modulus
+    modulus = least_modulus(file.header.dtype)
     if column is None:
         return None
     for rows in range(1, column.size // 2 + 1):
@@ -171,7 +172,8 @@ def survey_halves(
         plain.append(Half(file, layout, found, None, ((0, found, 0),)))
     counting = [counts_frames(half.file, half.layout, half.found) for half in plain]
     if all(counting):
-        plain = [follow(half, count=count, incomplete=incomplete, notes=notes) for half in plain]
+        modulus = counter_modulus(plain)
+        plain = [follow(half, modulus, count=count, incomplete=incomplete, notes=notes) for half in plain]
     elif any(counting) and count:
         without = plain[counting.index(False)]
         raise FormatError(
@@ -192,8 +194,14 @@ def survey_halves(
             )
     if first.total != second.total:
         short, long = (first, second) if first.total < second.total else (second, first)
+        unseen = ""
+        if short.check is not None and long.total - short.total >= short.check.modulus:
+            unseen = (
+                f". Counters that start again at {short.check.modulus} would not show so many frames lost at once: "
+                "verify that both halves stay in step"
+            )
         notes.append(
             f"{short.file.path}: has {short.total} frames, {os.path.basename(long.file.path)} has {long.total}: the "
-            f"{long.total - short.total} without another half are left out"
+            f"{long.total - short.total} without another half are left out{unseen}"
         )
     return first, second, notes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,10 @@ from lazy4d.io.seq.header import SeqFile
 from lazy4d.io.sequence import Probe, probe_sequence
 from lazy4d.io.source import no_damage
 
-_LOOKED_AT = 64
+LOOKED_AT = 64
+"""First half-frames of a file whose counters are looked at."""
+
+_BACK = 64  # numbers may be damaged, but frames only ever go missing: more than so many back is a gap
 _SAY_INCOMPLETE = "Load with incomplete='nan' or 'zero' to mark them invalid, or 'crop' to keep the whole lines before"
 _SAY_IGNORE = "If these pixels do not count frames, load with frame_numbers='ignore'"
 
@@ -27,8 +31,8 @@ _SAY_IGNORE = "If these pixels do not count frames, load with frame_numbers='ign
 class CounterCheck:
     """The first stored pixel of a half-frame counts frames.
 
-    Numbers are compared modulo 4096 (256 for 8-bit pixels): counters of 12 bits and of more agree with that, whatever
-    their width; a loss of exactly so many frames at once would go unnoticed.
+    Numbers start again at `modulus`. A loss of exactly so many frames at once, or a multiple of it, leaves no trace in
+    them: of counters of 12 bits that is 4096.
 
     Parameters
     ----------
@@ -38,6 +42,8 @@ class CounterCheck:
         Number of frame 0.
     count : bool
         Verify; otherwise numbers are only read.
+    modulus : int
+        Where numbers start again; see `counter_width.counter_modulus`.
 
     Examples
     --------
@@ -49,16 +55,12 @@ class CounterCheck:
     dtype: str
     first: int
     count: bool = True
+    modulus: int = 4096
 
     @property
     def nbytes(self) -> int:
         """Bytes that are looked at: one pixel."""
         return np.dtype(self.dtype).itemsize
-
-    @property
-    def modulus(self) -> int:
-        """Where numbers are taken to start again."""
-        return min(4096, 256**self.nbytes)
 
     def numbers(self, heads: NDArray[np.uint8]) -> NDArray[np.int64]:
         """The number in each of ``heads[n, nbytes]``, int64."""
@@ -66,14 +68,16 @@ class CounterCheck:
 
     def inspect(self, heads: NDArray[np.uint8]) -> Inspection:
         """What each of ``heads[n, nbytes]`` says."""
-        good = np.ones(len(heads), bool)
-        return Inspection(good, good, self.numbers(heads) % self.modulus, np.full(len(heads), self.modulus))
+        numbers = self.numbers(heads)
+        good = numbers < self.modulus
+        return Inspection(good, good, np.where(good, numbers, -1), np.full(len(heads), self.modulus))
 
     def verify(self, heads: NDArray[np.uint8], numbers: NDArray[np.int64]) -> NDArray[np.bool_]:
         """True for each of ``heads[n, nbytes]`` that is the number of frame ``numbers[n]``."""
         if not self.count:
             return np.ones(len(heads), bool)
-        return (self.numbers(heads) - numbers - self.first) % self.modulus == 0
+        found = self.numbers(heads)
+        return (found < self.modulus) & ((found - numbers - self.first) % self.modulus == 0)
 
     def explain(self, head: bytes, number: int) -> str:
         """What was expected and what was found in one pixel that failed."""
@@ -137,6 +141,11 @@ class Half:
         return FrameFiles.of_runs([self.file.path], sizes, mtimes, columns)
 
 
+def least_modulus(dtype: np.dtype[Any]) -> int:
+    """Where counters in pixels of this dtype start again at the earliest: 4096, in 8 bits 256."""
+    return min(4096, 256**dtype.itemsize)
+
+
 def counters(file: SeqFile, layout: RecordLayout, frames: NDArray[np.int64]) -> NDArray[np.int64]:
     """The number in the first pixel of each of the given half-frames of a file, int64."""
     check = CounterCheck(file.header.dtype.str, 0)
@@ -162,18 +171,20 @@ def counts_frames(file: SeqFile, layout: RecordLayout, found: int) -> bool:
     found : int
         Half-frames that are there.
     """
-    values = counters(file, layout, np.arange(min(found, _LOOKED_AT), dtype=np.int64))
-    steps = np.diff(values) % CounterCheck(file.header.dtype.str, 0).modulus
+    values = counters(file, layout, np.arange(min(found, LOOKED_AT), dtype=np.int64))
+    steps = np.diff(values) % least_modulus(file.header.dtype)
     return bool(steps.size) and 2 * int((steps == 1).sum()) >= steps.size
 
 
-def follow(half: Half, *, count: bool, incomplete: str, notes: list[str]) -> Half:
+def follow(half: Half, modulus: int, *, count: bool, incomplete: str, notes: list[str]) -> Half:
     """The half with its runs as the counters tell them, from a sample of frames.
 
     Parameters
     ----------
     half : Half
         As it stands in the file: one run.
+    modulus : int
+        Where its counters start again.
     count : bool
         Trust the counters; otherwise only keep them for an audit.
     incomplete : str
@@ -186,8 +197,8 @@ def follow(half: Half, *, count: bool, incomplete: str, notes: list[str]) -> Hal
     FormatError
         Frames are missing or damaged, or numbers go back.
     """
-    first, fits = _first_number(half)
-    check = CounterCheck(half.file.header.dtype.str, first, count)
+    first, fits = _first_number(half, modulus)
+    check = CounterCheck(half.file.header.dtype.str, first, count, modulus)
     if not count:
         return replace(half, check=check)
     fd = open_read_only(half.file.path)
@@ -204,14 +215,16 @@ def follow(half: Half, *, count: bool, incomplete: str, notes: list[str]) -> Hal
             f"does not fit the others: the file is damaged there. {_SAY_INCOMPLETE}. {_SAY_IGNORE}"
         )
         notes.append(no_damage(incomplete, error))
-    runs = []
+    runs, lost = [], 0
     for (record, shift), (end, after) in pairwise([*result.breaks, (half.found, result.breaks[-1][1])]):
-        if after < shift:
+        runs.append((record + lost, end - record, record))
+        step = (after - shift) % modulus
+        if step > modulus - _BACK:
             raise FormatError(
                 f"{half.file.path}: frame counters go back at half-frame {end} (byte {half.layout.position(end)}): "
-                f"expected {first + end + shift}, found {first + end + after}. {_SAY_IGNORE}"
+                f"expected {(first + end + shift) % modulus}, found {(first + end + after) % modulus}. {_SAY_IGNORE}"
             )
-        runs.append((record + shift, end - record, record))
+        lost += step
     _note_gaps(half, check, runs, incomplete, notes)
     damaged = None
     if result.unreadable is not None:
@@ -219,14 +232,17 @@ def follow(half: Half, *, count: bool, incomplete: str, notes: list[str]) -> Hal
     return replace(half, check=check, runs=tuple(runs), damaged=damaged)
 
 
-def _first_number(half: Half) -> tuple[int, bool]:
+def _first_number(half: Half, modulus: int) -> tuple[int, bool]:
     """The number of the first half-frame, and whether it is the one written: overwritten ones are told by the next."""
-    values = counters(half.file, half.layout, np.arange(min(half.found, _LOOKED_AT), dtype=np.int64))
-    modulus = CounterCheck(half.file.header.dtype.str, 0).modulus
+    values = counters(half.file, half.layout, np.arange(min(half.found, LOOKED_AT), dtype=np.int64))
+    fitting = values < modulus
     starts = (values - np.arange(values.size)) % modulus
-    if values.size < 3 or (starts[1] - starts[0]) % modulus <= _LOOKED_AT:  # the next one, or a few were dropped
-        return int(values[0]), True
-    return int(np.bincount(starts).argmax()), False
+    if values.size < 3 or not fitting.any():
+        return int(starts[0]), bool(fitting[0])
+    if fitting[:2].all() and (starts[1] - starts[0]) % modulus <= LOOKED_AT:  # the next one, or a few were dropped
+        return int(starts[0]), True
+    first, times = np.unique(starts[fitting], return_counts=True)
+    return int(first[times.argmax()]), False
 
 
 def _note_gaps(
@@ -248,35 +264,55 @@ def _note_gaps(
 
 
 def _probe(fd: int, layout: RecordLayout, check: CounterCheck) -> Probe:
-    """Frames dropped before a half-frame of an open file, supposed to be fewer than half of the modulus."""
+    """Frames dropped before a half-frame of an open file, modulo the counter: frames only ever go missing."""
 
     def probe(record: int) -> int | None:
         if record == 0:
             return 0
         head = np.zeros(check.nbytes, np.uint8)
         read_into(fd, head, layout.position(record))
-        shift = int(check.numbers(head[None])[0]) - check.first - record
-        return (shift + check.modulus // 2) % check.modulus - check.modulus // 2
+        number = int(check.numbers(head[None])[0])
+        return (number - check.first - record) % check.modulus if number < check.modulus else None
 
     return probe
 
 
 def align(top: Half, bottom: Half) -> tuple[Half, Half, list[str]]:
-    """Both halves numbered from the first frame that both have, and what was left out for that."""
+    """Both halves numbered from the first frame that both have, and what was left out for that.
+
+    Raises
+    ------
+    FormatError
+        The halves have no number in common, or either may have begun first.
+    """
     if top.check is None or bottom.check is None or not top.check.count:
         return top, bottom, []
-    modulus = top.check.modulus
-    ahead = (bottom.check.first - top.check.first + modulus // 2) % modulus - modulus // 2
+    ahead = _ahead(top, bottom, (bottom.check.first - top.check.first) % top.check.modulus, top.check.modulus)
     if not ahead:
         return top, bottom, []
     early, late = (top, bottom) if ahead > 0 else (bottom, top)
-    if abs(ahead) >= early.total:
-        raise FormatError(
-            f"{late.file.path}: its frame counters begin at {late.check.first if late.check else 0}, behind the last "
-            f"one of {os.path.basename(early.file.path)}: the halves are not of one recording. {_SAY_IGNORE}"
-        )
     note = (
         f"{late.file.path}: begins {abs(ahead)} frames later than {os.path.basename(early.file.path)}: frames that "
         "only one half has are left out at the start"
     )
     return top.skipping(max(ahead, 0)), bottom.skipping(max(-ahead, 0)), [note]
+
+
+def _ahead(top: Half, bottom: Half, later: int, modulus: int) -> int:
+    """Frames by which the lower half begins later, `later` or `later - modulus`: the one that leaves frames of both."""
+    near, far = sorted((later, later - modulus), key=abs)
+    possible = [ahead for ahead in (near, far) if abs(ahead) < (top if ahead > 0 else bottom).total]
+    if not near or (possible and (len(possible) == 1 or abs(near) <= modulus // 4)):
+        return possible[0] if near else 0
+    early, late = (top, bottom) if near > 0 else (bottom, top)
+    name, other = late.file.path, os.path.basename(early.file.path)
+    if possible:
+        raise FormatError(
+            f"{name}: begins {abs(near)} frames later than {other}, or {abs(far)} frames earlier: counters that start "
+            f"again at {modulus} cannot tell. {_SAY_IGNORE}"
+        )
+    first = late.check.first if late.check else 0
+    raise FormatError(
+        f"{name}: its frame counters begin at {first}, behind the last one of {other}: the halves are not of one "
+        f"recording. {_SAY_IGNORE}"
+    )

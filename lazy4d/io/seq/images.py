@@ -11,11 +11,13 @@ from lazy4d.io.mapping import open_read_only
 from lazy4d.io.rawframes import RecordLayout
 from lazy4d.io.seq.header import SeqFile
 from lazy4d.io.seq.stamps import StampCheck, images_in, stamp_at, written_images
-from lazy4d.io.sequence import probe_sequence
+from lazy4d.io.sequence import probe_sequence, sample_records
 from lazy4d.io.source import no_damage
 
 FRAME_COUNTS = ("header", "file")
 """Which number of frames counts."""
+
+_JUDGED_BY = 8  # images whose time stamps tell whether a file has any
 
 _SAY_INCOMPLETE = "Load with incomplete='nan' or 'zero' to mark them invalid, or 'crop' to keep the whole lines before"
 
@@ -97,8 +99,8 @@ def check_stamps(
 ) -> tuple[StampCheck | None, int | None]:
     """What to verify of every image of a single file, and the first of a sample that fails.
 
-    Nothing is verified in a file whose first image has no time stamp: it was written by another program. With `count`
-    False stamps are left for an audit to look at.
+    Nothing is verified in a file whose images have no time stamps, by a sample of them: it was written by another
+    program. With `count` False stamps are left for an audit to look at.
 
     Raises
     ------
@@ -115,7 +117,7 @@ def check_stamps(
             stamp = np.frombuffer(stamp_at(fd, file, image), np.uint8)
             return bool(check.inspect(stamp[None]).readable[0])
 
-        if not good(0):
+        if not _has_stamps(fd, file, check, found, notes):
             return None, None
         if not count:
             return check, None
@@ -130,3 +132,25 @@ def check_stamps(
         return check, damaged
     finally:
         os.close(fd)
+
+
+def _has_stamps(fd: int, file: SeqFile, check: StampCheck, found: int, notes: list[str]) -> bool:
+    """Whether time stamps are written in this file: a first one that was overwritten does not decide."""
+    sample = sample_records(found, _JUDGED_BY - 2)
+    stamps = np.array([np.frombuffer(stamp_at(fd, file, image), np.uint8) for image in sample])
+    good = check.inspect(stamps).readable
+    # Beside time stamps only zeros, of slots that were never written: such a file has time stamps.
+    if good[0] or 2 * int(good.sum()) > good.size or (good.any() and not stamps[~good].any()):
+        return True
+    if good.any():
+        notes.append(f"{file.path}: only some of its images seem to have a time stamp: time stamps are not checked")
+    return False
+
+
+def note_order(file: SeqFile, notes: list[str]) -> None:
+    """Tell of a file whose images may not be in the order of time, by the origin that its header states."""
+    if file.header.origin:
+        notes.append(
+            f"{file.path}: its header states origin {file.header.origin} at byte 576 (recorded around a trigger?), "
+            "expected 0: frames may not be in the order of time, compare time_stamps() of lazy4d.io.seq.stamps"
+        )

@@ -114,6 +114,8 @@ def map_metadata(
 def add_reference(metadata: dict[str, Any], sidecars: Sidecars, counter_pixels: Sequence[tuple[int, int]]) -> None:
     """Put what a correction of the pixels needs into ``Acquisition_instrument.TEM.Detector.Reference``.
 
+    ``dark`` and ``gain`` are arrays, or for large ones ``path``, ``offset``, ``shape`` and ``dtype`` of where they are.
+
     Parameters
     ----------
     metadata : dict

@@ -13,6 +13,7 @@ HALVES = ("Top", "Bottom")
 
 _HALF = re.compile(r"(?P<stem>.+)_(?P<half>top|bottom)(?:_(?P<time>\d\d-\d\d-\d\d(?:\.\d+)?))?", re.IGNORECASE)
 _DAY = 86400.0
+_MOST_APART = 10.0  # s; the halves of one recording are named some 40 ms apart
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def find_pair(paths: Sequence[str]) -> tuple[HalfName, HalfName] | None:
     Raises
     ------
     MissingCompanionError
-        The other half is not there: names the pattern looked for.
+        The other half is not there, or those that are belong to another recording by their times: names the pattern
+        looked for and what was found.
     FormatError
         Several files that are not two halves of one recording.
     """
@@ -76,19 +78,27 @@ def find_pair(paths: Sequence[str]) -> tuple[HalfName, HalfName] | None:
         name = names[0]
         if name is None:
             return None
-        other = _nearest(name, _beside(name.stem, _opposite(name.half)))
-        if other is None and name.time is None:
+        others = _beside(name.stem, _opposite(name.half))
+        if not others and name.time is None:
             return None  # "scan_Top.seq" alone may be called so for other reasons
+        other, told = _partner(name, others)
         if other is None:
             folder, stem = os.path.split(name.stem)
             pattern = f"{stem}_{_opposite(name.half)}_*.seq"
             raise MissingCompanionError(
-                f"{name.path}: found the {name.half} half, but no {pattern} in {folder or '.'}; "
+                f"{name.path}: found the {name.half} half, but no {pattern} in {folder or '.'}{told}; "
                 "copy the other half beside it"
             )
         return (name, other) if name.half == "Top" else (other, name)
     halves = {name.half: name for name in names if name is not None}
     if len(paths) == 2 and len(halves) == 2 and halves["Top"].stem == halves["Bottom"].stem:
+        apart = _apart(halves["Top"], halves["Bottom"])
+        if apart is not None and apart > _MOST_APART:
+            raise FormatError(
+                f"{halves['Top'].path}: expected the times in the names of two halves to be at most {_MOST_APART:g} s "
+                f"apart, found {os.path.basename(halves['Bottom'].path)}, {apart:.3f} s: they are of two recordings. "
+                "If they do belong together, rename one of them"
+            )
         return halves["Top"], halves["Bottom"]
     raise FormatError(
         f"{paths[0]} and {len(paths) - 1} more: expected one SEQ file, or <stem>_Top_<time>.seq and "
@@ -113,8 +123,8 @@ def halves_of_stem(path: str) -> list[str]:
     if not tops and not bottoms:
         return []
     if tops and bottoms:
-        nearest = _nearest(tops[0], bottoms)
-        return [tops[0].path, nearest.path] if nearest else [tops[0].path]
+        other, _ = _partner(tops[0], bottoms)
+        return [tops[0].path, other.path] if other else [tops[0].path]
     return [(tops or bottoms)[0].path]
 
 
@@ -140,13 +150,44 @@ def _beside(stem: str, half: str) -> list[HalfName]:
     return sorted(found, key=lambda name: name.path)
 
 
-def _nearest(name: HalfName, others: list[HalfName]) -> HalfName | None:
-    """The other half whose time is nearest, also across midnight."""
+def _apart(one: HalfName, other: HalfName) -> float | None:
+    """Seconds between the times of two names, also across midnight; None where one has none."""
+    if one.time is None or other.time is None:
+        return None
+    apart = abs(one.time - other.time)
+    return min(apart, _DAY - apart)
 
-    def distance(other: HalfName) -> float:
-        if name.time is None or other.time is None:
-            return 0.0 if name.time == other.time else _DAY
-        apart = abs(name.time - other.time)
-        return min(apart, _DAY - apart)
 
-    return min(others, key=distance, default=None)
+def _partner(name: HalfName, others: list[HalfName]) -> tuple[HalfName | None, str]:
+    """The other half that belongs to `name`, or None and why none of `others` does.
+
+    It is the one nearest in time, but only a few seconds away and not nearer to another half like `name`. Without
+    times, it is the one without a time, or the only one there is.
+    """
+    if not others:
+        return None, ""
+    rivals = [rival for rival in _beside(name.stem, name.half) if rival.path != name.path]
+    timed = [(apart, other) for other in others if (apart := _apart(name, other)) is not None]
+    if not timed:
+        plain = [other for other in others if other.time is None]
+        if name.time is None and plain:
+            return plain[0], ""
+        if len(others) == 1 and not rivals:
+            return others[0], ""
+        listed = ", ".join(os.path.basename(other.path) for other in others[:4])
+        return None, f" that belongs to it: found {listed}, and times only in some of the names"
+    apart, nearest = min(timed, key=lambda pair: pair[0])
+    found = os.path.basename(nearest.path)
+    if apart > _MOST_APART:
+        return None, (
+            f" of the same recording: the nearest, {found}, is {apart:.3f} s apart by the times in the names, expected "
+            f"at most {_MOST_APART:g} s"
+        )
+    for rival in rivals:
+        closer = _apart(rival, nearest)
+        if closer is not None and closer < apart:
+            return None, (
+                f" of the same recording: {found} is {apart:.3f} s apart by the times in the names, and belongs to "
+                f"{os.path.basename(rival.path)}, {closer:.3f} s apart"
+            )
+    return nearest, ""

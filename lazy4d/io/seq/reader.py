@@ -66,12 +66,14 @@ class SeqReader:
         A half of a Celeritas recording, ``<stem>_Top_<time>.seq`` or ``<stem>_Bottom_<time>.seq``, brings the other
         half; a frame is the upper half, which is stored upside down, above the lower one. The format holds no scan
         shape. Dark and gain references and bad pixels are put into the metadata, under
-        ``Acquisition_instrument.TEM.Detector.Reference``, and not applied.
+        ``Acquisition_instrument.TEM.Detector.Reference``, and not applied; references of more than a million pixels
+        stay in their files, which are named there.
 
         The first pixel of each half-frame holds a frame number instead of an intensity. A sample of them is checked
         here, each one when its frame is read: frames missing by their numbers are damage, and with
-        ``incomplete="nan"`` or ``"zero"`` the others keep their places in the scan. In single files the time stamp
-        behind each image is checked in the same way.
+        ``incomplete="nan"`` or ``"zero"`` the others keep their places in the scan. Numbers start again at 4096, or
+        at 65536 where larger ones are found: a loss of exactly so many frames, or a multiple of it, cannot be seen.
+        In single files the time stamp behind each image is checked in the same way.
 
         Parameters
         ----------
@@ -106,7 +108,8 @@ class SeqReader:
         FormatError, TruncatedFileError
             A file is damaged, or not SEQ: names file, byte, frame, what was expected and found.
         MissingCompanionError
-            A half, or what tells the pre-buffer, is not there: names the file looked for.
+            A half, or what tells the pre-buffer, is not there: names the file looked for. A half whose name states
+            a time more than 10 s away, or nearer to another recording, is not the one looked for.
         ScanShapeError
             The frames do not fill the scan.
         UnsupportedVariantError
@@ -152,6 +155,7 @@ def _read_single(
         header.start, header.stride, 0, decoder, frames=several, tail=stamp, checked=header.image_bytes if stamp else 0
     )
     incomplete, notes = scan["incomplete"], list(found.notes)
+    images.note_order(file, notes)
     count = images.count_frames(file, layout, frame_count=frame_count, incomplete=incomplete, notes=notes)
     verified, damaged = None, None
     if stamp:
@@ -185,6 +189,8 @@ def _read_halves(
     first, second, notes = celeritas.survey_halves(
         top, bottom, several, repair=repair, count=check, frame_count=frame_count, incomplete=incomplete
     )
+    for file in (top, bottom):
+        images.note_order(file, notes)
     total = min(first.total, second.total)
     damaged = [_first_trouble(half) for half in (first, second)]
     plan = plan_scan(top.path, total, usable=min((n for n in damaged if n is not None), default=None), **scan)

@@ -18,6 +18,7 @@ from lazy4d.io.seq.config import CameraConfig, bad_pixel_mask, read_config
 CONFIG = ".Config.Metadata.xml"
 
 _MRC_HEADER = 1024
+_MOST_PIXELS = 1 << 20
 _MRC_DTYPES = {0: "i1", 1: "<i2", 2: "<f4", 6: "<u2"}
 _RECORD_HEAD, _RECORD_BYTES = 256, 224
 _DE16_VERSION = 16
@@ -43,8 +44,8 @@ class Sidecars:
         Settings; empty without the XML.
     records : dict
         The ``.metadata`` of each file of frames, by the name of that file.
-    dark, gain : ndarray of float32, shape (ky, kx), or None
-        References: a corrected frame is ``(raw - dark) * gain``.
+    dark, gain : ndarray of float32, shape (ky, kx), dict or None
+        References: a corrected frame is ``(raw - dark) * gain``. Large ones as `Place.as_dictionary`.
     bad_pixels : ndarray of bool, shape (ky, kx), or None
         True where a pixel is bad.
     missing_frames : tuple of int or None
@@ -55,8 +56,8 @@ class Sidecars:
 
     config: CameraConfig = field(default_factory=CameraConfig)
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
-    dark: NDArray[np.float32] | None = None
-    gain: NDArray[np.float32] | None = None
+    dark: NDArray[np.float32] | dict[str, Any] | None = None
+    gain: NDArray[np.float32] | dict[str, Any] | None = None
     bad_pixels: NDArray[np.bool_] | None = None
     missing_frames: tuple[int, ...] | None = None
     notes: list[str] = field(default_factory=list)
@@ -116,8 +117,34 @@ def _try(found: Sidecars, bases: Sequence[str], suffix: str, read: Callable[[str
         return None
 
 
-def read_reference(path: str, frame_shape: tuple[int, int]) -> NDArray[np.float32]:
-    """The image of a dark or gain reference, float32 of `frame_shape`.
+@dataclass(frozen=True)
+class Place:
+    """Where the pixels of a reference stand.
+
+    Parameters
+    ----------
+    path : str
+        File.
+    offset : int
+        Byte of the first pixel.
+    shape : tuple of int
+        ``(ky, kx)``.
+    dtype : str
+        Of a stored pixel.
+    """
+
+    path: str
+    offset: int
+    shape: tuple[int, int]
+    dtype: str
+
+    def as_dictionary(self) -> dict[str, Any]:
+        """Plain values, by which `apply_reference_correction` reads it when asked."""
+        return {"path": self.path, "offset": self.offset, "shape": list(self.shape), "dtype": self.dtype}
+
+
+def read_reference(path: str, frame_shape: tuple[int, int]) -> NDArray[np.float32] | dict[str, Any]:
+    """The image of a dark or gain reference, float32 of `frame_shape`; of a large one only where it stands.
 
     Only the first image is read: the number of sections that such files state means nothing.
 
@@ -128,27 +155,41 @@ def read_reference(path: str, frame_shape: tuple[int, int]) -> NDArray[np.float3
     frame_shape : tuple of int
         ``(ky, kx)`` that it must have.
 
+    Returns
+    -------
+    ndarray or dict
+        The image, or for more than 2**20 pixels `Place.as_dictionary`: reading it would take longer than the rest.
+
     Raises
     ------
     ValueError
         Another shape, an unknown pixel type, or too few bytes.
     """
+    place = find_reference(path, frame_shape)
+    pixels = place.shape[0] * place.shape[1]
+    if pixels > _MOST_PIXELS:
+        return place.as_dictionary()
+    image = np.fromfile(place.path, place.dtype, pixels, offset=place.offset)
+    return image.astype(np.float32, copy=False).reshape(place.shape)
+
+
+def find_reference(path: str, frame_shape: tuple[int, int]) -> Place:
+    """Where the first image of a reference stands, verified against the size of the file; see `read_reference`."""
     with open(path, "rb") as file:
         head = file.read(_MRC_HEADER)
-        if len(head) < _MRC_HEADER:
-            raise ValueError(f"expected an MRC header of {_MRC_HEADER} bytes, found {len(head)}; it is not used")
-        columns, rows, _, mode = struct.unpack_from("<4i", head)
-        (extended,) = struct.unpack_from("<i", head, 92)
-        if (rows, columns) != frame_shape:
-            raise ValueError(f"expected frames of {frame_shape} pixels, found {(rows, columns)}; it is not used")
-        if mode not in _MRC_DTYPES or extended < 0:
-            raise ValueError(f"expected a reference of MRC mode 2 (float32), found mode {mode}; it is not used")
-        file.seek(_MRC_HEADER + extended)
-        dtype = np.dtype(_MRC_DTYPES[mode])
-        data = file.read(rows * columns * dtype.itemsize)
-    if len(data) < rows * columns * dtype.itemsize:
-        raise ValueError(f"expected {rows} x {columns} pixels, found {len(data) // dtype.itemsize}; it is not used")
-    return np.frombuffer(data, dtype).astype(np.float32).reshape(frame_shape)
+    if len(head) < _MRC_HEADER:
+        raise ValueError(f"expected an MRC header of {_MRC_HEADER} bytes, found {len(head)}; it is not used")
+    columns, rows, _, mode = struct.unpack_from("<4i", head)
+    (extended,) = struct.unpack_from("<i", head, 92)
+    if (rows, columns) != frame_shape:
+        raise ValueError(f"expected frames of {frame_shape} pixels, found {(rows, columns)}; it is not used")
+    if mode not in _MRC_DTYPES or extended < 0:
+        raise ValueError(f"expected a reference of MRC mode 2 (float32), found mode {mode}; it is not used")
+    place = Place(path, _MRC_HEADER + extended, frame_shape, _MRC_DTYPES[mode])
+    there = max(0, os.path.getsize(path) - place.offset) // np.dtype(place.dtype).itemsize
+    if there < rows * columns:
+        raise ValueError(f"expected {rows} x {columns} pixels, found {there}; it is not used")
+    return place
 
 
 def read_missing_frames(path: str) -> tuple[int, ...]:
