@@ -113,3 +113,40 @@ def unpack_bitshuffle_lz4(packed, itemsize, block, scratch, out):
     for k in range(size - done):
         out[done + k] = packed[i + k]
     return i + size - done
+
+
+@jit
+def unpack_bitshuffle_lz4_chunks(memory, starts, sizes, itemsize, usual, scratch, out):
+    """Fill each row of `out` from a chunk of its own; the number of rows filled before one that is damaged.
+
+    Parameters
+    ----------
+    memory : ndarray of uint8, shape (m,), C-contiguous
+        Holds all chunks: total length as eight bytes, length of a block as four, both with the most significant first,
+        then the blocks.
+    starts, sizes : ndarray of int64, shape (n,)
+        Where each chunk stands; inside `memory`.
+    itemsize, usual : int
+        Bytes of an element; bytes of a block where a chunk states 0.
+    scratch : ndarray of uint8
+        Room for two blocks; a chunk with larger ones counts as damaged.
+    out : ndarray of uint8, shape (n, k), C-contiguous
+        Whole elements.
+    """
+    for row in range(out.shape[0]):
+        i = starts[row]
+        if sizes[row] < 12:
+            return row
+        total, block = np.int64(0), np.int64(0)
+        for k in range(8):
+            total = total << 8 | np.int64(memory[i + k])
+        for k in range(8, 12):
+            block = block << 8 | np.int64(memory[i + k])
+        if block == 0:
+            block = np.int64(usual)
+        if total != out.shape[1] or block <= 0 or block % (8 * itemsize) or 2 * block > scratch.size:
+            return row
+        packed = memory[i + 12 : i + sizes[row]]
+        if unpack_bitshuffle_lz4(packed, itemsize, block, scratch, out[row]) < 0:
+            return row
+    return out.shape[0]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import lazy4d as l4
-from lazy4d.errors import FormatError, MissingCompanionError, UnsupportedVariantError
+from lazy4d.errors import FormatError, Lazy4DWarning, MissingCompanionError, UnsupportedVariantError
 from lazy4d.io.chunked.frames import ChunkedFrames
 from lazy4d.io.hdf5.attributes import attributes, number, text, tree, whole
 from lazy4d.io.hdf5.dataset import dataset_frames
@@ -256,3 +256,51 @@ def _timed(path) -> float:
     start = time.perf_counter()
     read(path)
     return time.perf_counter() - start
+
+
+def bitshuffled(path, frames):
+    """A chunk for each frame, bits shuffled over LZ4; the bytes of each chunk in the file."""
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("data", data=frames, chunks=(1, 1, *frames.shape[2:]), **hdf5plugin.Bitshuffle())
+        file.flush()
+        chunks = [data.id.get_chunk_info(k) for k in range(data.id.get_num_chunks())]
+        return [(chunk.byte_offset, chunk.size) for chunk in chunks]
+
+
+@pytest.mark.parametrize("shape", [(24, 20), (7, 5)])  # whole blocks, and elements behind the last one
+@pytest.mark.parametrize("dtype", ["u1", "u2", "u4", "f4", ">u2"])
+def test_chunks_of_a_frame_are_unpacked_together(tmp_path, shape, dtype):
+    frames = np.random.default_rng(0).poisson(3, (5, 6, *shape)).astype(dtype)
+    bitshuffled(tmp_path / "a.h5", frames)
+    signal = l4.load(tmp_path / "a.h5", chunks=(2, 6))
+    np.testing.assert_array_equal(signal.compute().data, frames)
+    np.testing.assert_array_equal(signal.inav[1:6:2, ::-1].sum().compute().data, frames[::-1, 1:6:2].sum(axis=(0, 1)))
+
+
+def test_one_damaged_chunk_of_many(tmp_path):
+    frames = np.random.default_rng(0).poisson(3, (5, 6, 24, 20)).astype("u2")
+    offset, _ = bitshuffled(tmp_path / "a.h5", frames)[13]
+    with open(tmp_path / "a.h5", "r+b") as file:
+        file.seek(offset + 12)
+        file.write(b"\xff" * 8)
+    with pytest.raises(FormatError, match=r"chunk at \(2, 1, 0, 0\) of the grid"):
+        l4.load(tmp_path / "a.h5").compute()
+    with pytest.warns(Lazy4DWarning, match="1 of the 30 frames"):
+        image = l4.load(tmp_path / "a.h5", incomplete="nan").get_total_intensity().compute().data
+    assert np.flatnonzero(np.isnan(image)).tolist() == [13]
+    expected = frames.sum(axis=(2, 3)).astype(float)
+    expected[2, 1] = np.nan
+    np.testing.assert_array_equal(image, expected)
+
+
+def test_a_chunk_never_written_among_many(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset(
+            "data", (5, 6, 24, 20), "u2", chunks=(1, 1, 24, 20), fillvalue=7, **hdf5plugin.Bitshuffle()
+        )
+        data[1:3] = 5
+    with pytest.warns(Lazy4DWarning, match="never written"):
+        signal = l4.load(tmp_path / "a.h5")
+    found = signal.compute().data
+    assert (found[1:3] == 5).all()
+    assert (found[[0, 3, 4]] == 7).all()

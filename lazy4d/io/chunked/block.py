@@ -74,9 +74,13 @@ class ChunkedBlock:
         self._chunk, self._place = self._grid.locate(numbers)
         if readable is not None:
             self._chunk = np.where(readable, self._chunk, -1)
+        self._used: tuple[Any, int, int] = (None, 2**63 - 1, 0)  # memory map, and the bytes of it that were unpacked
         self._opened: OpenChunks = source.store.open()
         plain = self._whole_frames and getattr(source.codec, "plain", False)
         self._look = getattr(self._opened, "look", None) if plain else None
+        alone = self._whole_frames and self._grid.frames_per_chunk == 1 and source.stored_dtype.isnative
+        self._unpack_many = getattr(source.codec, "unpack_many", None) if alone else None
+        self._places = getattr(self._opened, "places", None) if self._unpack_many is not None else None
         self._looked: dict[int, tuple[NDArray[Any], Mapped] | None] = {}
         try:
             if source.tolerant:
@@ -139,7 +143,10 @@ class ChunkedBlock:
         """
         frames = out[: stop - start]
         chunk, place = self._chunk[start:stop], self._place[start:stop]
-        edges = [0, *(np.flatnonzero(chunk[1:] != chunk[:-1]) + 1).tolist(), stop - start]
+        done = self._read_many(chunk, frames) if self._places is not None else 0
+        if done:
+            chunk, place, frames = chunk[done:], place[done:], frames[done:]
+        edges = [0, *(np.flatnonzero(chunk[1:] != chunk[:-1]) + 1).tolist(), len(chunk)]
         for a, b in pairwise(edges):
             if a == b:
                 continue
@@ -152,6 +159,20 @@ class ChunkedBlock:
                 self._fill(owner, frames[a:b], window)
             else:
                 self._copy(owner, place[a:b], frames[a:b], window)
+
+    def _read_many(self, chunk: NDArray[np.int64], frames: NDArray[Any]) -> int:
+        """Frames at the start that were unpacked in one call, each a chunk; what stopped it is told by another try."""
+        if self._places is None or self._unpack_many is None or not chunk.size or int(chunk.min()) < 0:
+            return 0
+        found = self._places(chunk)
+        if found is None:
+            return 0
+        memory = np.frombuffer(found.memory, np.uint8)
+        pixels = frames.reshape(len(frames), -1).view(np.uint8)
+        done: int = self._unpack_many(memory, found.starts, found.sizes, pixels)
+        last = found.starts + found.sizes
+        self._used = found.memory, min(self._used[1], int(found.starts.min())), max(self._used[2], int(last.max()))
+        return done
 
     def _direct(self, chunk: int, place: NDArray[np.int64]) -> bool:
         """Whether these are all frames of a chunk in their order, so that they need no copy."""
@@ -311,6 +332,9 @@ class ChunkedBlock:
     def close(self) -> None:
         """Close the container, drop what was unpacked and, of large arrays, release pages that were looked at."""
         source = self._source
+        if self._used[0] is not None and mapping.should_release(len(self._used[0])):
+            mapping.release_pages(*self._used)
+        self._used = (None, 0, 0)
         if self._looked and mapping.should_release(source.grid.frames * source.frame_nbytes):
             for known in self._looked.values():
                 if known is not None:

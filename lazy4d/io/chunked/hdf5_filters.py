@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lazy4d.errors import FormatError, MissingCodecError
 from lazy4d.io.chunked.pipeline import Bytes, Pipeline, Step, copy_bytes, scratch
@@ -23,6 +24,7 @@ _NAMES = {
 
 _FALLBACK_BLOCK = 8192
 _LARGEST_BLOCK = 2**26
+_ROOM = 2**17  # for two blocks of chunks unpacked together; larger ones are unpacked one by one
 
 
 def filter_name(number: int) -> str:
@@ -186,6 +188,26 @@ class Bitshuffle(Compression):
                 raise ValueError("bitshuffle over LZ4: the bytes are damaged")
             return
         self._unpack_zstd(packed[12:], block, out)
+
+    @property
+    def many(self) -> bool:
+        """Whether `unpack_many` can be used."""
+        return self.compressor == 2
+
+    def unpack_many(
+        self, memory: Bytes, starts: NDArray[np.int64], sizes: NDArray[np.int64], out: NDArray[np.uint8]
+    ) -> int:
+        """Fill each row of `out` from a chunk of its own in `memory`; the rows filled before one that needs a look."""
+        from lazy4d.kernels import bitshuffle
+
+        if out.shape[1] % self.itemsize:
+            return 0
+        usual = self._block(self._usual())
+        return int(
+            bitshuffle.unpack_bitshuffle_lz4_chunks(
+                memory, starts, sizes, self.itemsize, usual, scratch(2, max(2 * usual, _ROOM)), out
+            )
+        )
 
     def _unpack_zstd(self, packed: Bytes, block: int, out: Bytes) -> None:
         from lazy4d.kernels import bitshuffle

@@ -78,6 +78,12 @@ class Pipeline:
         """Whether chunks are stored as they are."""
         return not self.steps and self.order in ((), tuple(range(len(self.order))))
 
+    @property
+    def unpack_many(self) -> Any:
+        """What unpacks chunks that stand in one piece of memory in a single call; None where nothing does."""
+        only = self.steps[0] if len(self.steps) == 1 and not self.order else None
+        return only.unpack_many if getattr(only, "many", False) else None  # type: ignore[union-attr]
+
     def __repr__(self) -> str:
         """Steps and order: the places follow from the steps."""
         return f"Pipeline(steps={self.steps!r}, order={self.order!r})"

@@ -75,10 +75,27 @@ class Mapped(NamedTuple):
     nbytes: int
 
 
+class Places(NamedTuple):
+    """Packed chunks in a memory map.
+
+    Parameters
+    ----------
+    memory : mmap.mmap
+        The map of their file.
+    starts, sizes : ndarray of int64, shape (n,)
+        Where each stands there.
+    """
+
+    memory: Any
+    starts: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+
+
 class OpenChunks(Protocol):
     """An open container, used by one thread.
 
-    It may have ``look(index) -> Mapped | None``, which is asked for chunks that are not packed.
+    It may have ``look(index) -> Mapped | None``, which is asked for chunks that are not packed, and ``places(numbers)
+    -> Places | None``, which is asked for many small ones together, by their numbers in C order of the grid.
     """
 
     def fetch(self, index: tuple[int, ...]) -> Packed | None:

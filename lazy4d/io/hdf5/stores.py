@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lazy4d.errors import Lazy4DError, TruncatedFileError
 from lazy4d.io import mapping
-from lazy4d.io.chunked.store import Mapped, Packed
+from lazy4d.io.chunked.store import Mapped, Packed, Places
 from lazy4d.io.hdf5.opening import open_file, translated
 from lazy4d.io.hdf5.table import ChunkTable, chunk_table
 
@@ -175,6 +175,20 @@ class OpenHdf5:
         if place is None or place[2] or self._store.may_grow or place[0] + place[1] > held or held != part.size:
             return None
         return Mapped(mapping.mapped(part.path, part.size, part.mtime_ns), place[0], place[1])
+
+    def places(self, numbers: NDArray[np.int64]) -> Places | None:
+        """Where chunks of one file stand in its memory map, by their number in C order of the grid.
+
+        None where they are in several files, one of them is not there as it was packed, or the file may change.
+        """
+        parts = self._store.parts
+        if self._store.may_grow or len(parts) != 1 or not numbers.size:
+            return None
+        _, held, table = self._open.get(0) or self._part(0)
+        found = table.find_many(numbers)
+        if found is None or held != parts[0].size or int((found[0] + found[1]).max()) > held:
+            return None
+        return Places(mapping.mapped(parts[0].path, parts[0].size, parts[0].mtime_ns), *found)
 
     def where(self, index: tuple[int, ...]) -> str:
         """File and byte of a chunk, for messages."""

@@ -52,6 +52,13 @@ class ChunkTable:
                 return None
         return int(self.offsets[at]), int(self.sizes[at]), int(self.masks[at])
 
+    def find_many(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+        """Bytes in the file and stored bytes of chunks; None unless all were written, and through all filters."""
+        at = np.minimum(np.searchsorted(self.numbers, numbers), self.numbers.size - 1)
+        if not self.numbers.size or (self.numbers[at] != numbers).any() or self.masks[at].any():
+            return None
+        return self.offsets[at].astype(np.int64, copy=False), self.sizes[at].astype(np.int64, copy=False)
+
 
 _kept: OrderedDict[tuple[str, str, int, int], ChunkTable] = OrderedDict()
 _lock = threading.Lock()

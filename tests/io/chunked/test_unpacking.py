@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lazy4d.io.chunked.hdf5_filters import Bitshuffle
 from lazy4d.kernels.bitshuffle import unpack_bitshuffle_lz4, unpack_bitshuffled, unshuffle_bits
 from lazy4d.kernels.lz4 import unpack_block, unpack_blocks
 from lazy4d.kernels.lzf import unpack_lzf
@@ -223,3 +224,23 @@ def test_lz4_agrees_with_the_slow_twin(packed) -> None:
     out = np.empty(len(expected), np.uint8)
     assert unpack_block(as_bytes(packed), out) == len(expected)
     assert out.tobytes() == expected
+
+
+def test_many_chunks_bitshuffled_over_lz4_stop_at_the_first_that_is_damaged() -> None:
+    rows = np.random.default_rng(3).poisson(2, (5, 600)).astype("u2")
+    packed = []
+    with h5py.File("memory", "w", driver="core", backing_store=False) as file:
+        stored = file.create_dataset("a", data=rows, chunks=(1, 600), **hdf5plugin.Bitshuffle())
+        packed = [stored.id.read_direct_chunk((k, 0))[1] for k in range(5)]
+    memory = as_bytes(b"head" + b"".join(packed))
+    sizes = np.array([len(p) for p in packed])
+    starts = 4 + np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    out, step = np.zeros((5, 1200), np.uint8), Bitshuffle(2, 0, 2)
+    assert step.unpack_many(memory, starts, sizes, out) == 5
+    np.testing.assert_array_equal(out.view("u2"), rows)
+    for where, value in ((12, 255), (0, 1), (11, 3)):
+        broken = memory.copy()
+        broken[starts[2] + where] = value
+        assert step.unpack_many(as_bytes(broken.tobytes()), starts, sizes, out) == 2
+    assert step.unpack_many(memory, starts, np.minimum(sizes, 11), out) == 0
+    assert step.unpack_many(memory, starts, sizes, np.zeros((5, 1201), np.uint8)) == 0
