@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lazy4d.io.hyperspy import hspy, zspy
 from lazy4d.io.hyperspy.tree import Experiment
-from lazy4d.io.hyperspy.zarr_tree import FolderPlace
+from lazy4d.io.zarr_arrays.place import FolderPlace
 
 
 def pixels_of(path: str | os.PathLike[str]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ from lazy4d.io.hyperspy.axes import axes_of
 from lazy4d.io.hyperspy.names import experiment_name, quoted, unquoted
 from lazy4d.io.hyperspy.nodes import Budget, Group
 from lazy4d.io.hyperspy.values import decode, encode
-from lazy4d.io.hyperspy.zarr_tree import FolderPlace
+from lazy4d.io.zarr_arrays.place import FolderPlace
 from tests.io.hdf5_heaps import outside_heaps
 from tests.io.hyperspy_files import described, plain_tree
 

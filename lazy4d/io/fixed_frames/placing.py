@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.errors import ChunkError
+from lazy4d.io.save_ending import SaveEnding
 
 if TYPE_CHECKING:
-    from lazy4d.lazy.endings import Extent, Tile
+    from lazy4d.lazy.endings import Extent
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ class PlacedBlock:
 
 
 @dataclass(frozen=True, eq=False)
-class PlaceFrames:
+class PlaceFrames(SaveEnding):
     """The end of a chain of steps that saves its frames: what is handed to dask is which of them are valid.
 
     Parameters
@@ -141,26 +142,9 @@ class PlaceFrames:
     keep_invalid: bool
     params: tuple[Any, ...] = ()
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Dtype of what is handed to dask."""
-        return np.dtype(np.uint8)
-
     def start(self, extent: Extent, step: Any) -> PlacedBlock:
         """The file, opened."""
         return PlacedBlock(self.target, extent.box)
-
-    def takes_buffer(self, step: Any) -> bool:
-        """No: tiles are written and forgotten."""
-        return False
-
-    def take(self, state: PlacedBlock, tile: Tile, params: list[Any]) -> None:
-        """Write one tile."""
-        frames = tile.frames
-        if tile.keep is not None and not self.keep_invalid:
-            frames = frames.copy()
-            frames[~tile.keep] = 0
-        state.write(tile.start, frames)
 
     def finish(self, state: PlacedBlock, extent: Extent) -> NDArray[np.uint8]:
         """One where a frame is valid; a single one for the block where all are sure to be."""

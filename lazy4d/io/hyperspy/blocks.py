@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.errors import ChunkError
+from lazy4d.io.save_ending import SaveEnding
 from lazy4d.io.zarr_store.layout import ShardLayout
-from lazy4d.lazy.endings import Extent, Tile
+from lazy4d.lazy.endings import Extent
 
 
 class ChunkTarget(Protocol):
@@ -122,7 +123,7 @@ class BlockChunks:
 
 
 @dataclass(frozen=True, eq=False)
-class WriteChunks:
+class WriteChunks(SaveEnding):
     """The end of a chain of steps that saves its frames.
 
     `keep_invalid`: invalid frames are stored as they come; otherwise as zeros, whatever the steps made of them.
@@ -133,26 +134,9 @@ class WriteChunks:
     keep_invalid: bool
     params: tuple[Any, ...] = ()
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Dtype of what is handed to dask."""
-        return np.dtype(np.uint8)
-
     def start(self, extent: Extent, step: Any) -> BlockChunks:
         """The chunks of a block, all empty."""
         return BlockChunks(self.target, extent.box, extent.valid)
-
-    def takes_buffer(self, step: Any) -> bool:
-        """No: tiles are packed and forgotten."""
-        return False
-
-    def take(self, state: BlockChunks, tile: Tile, params: list[Any]) -> None:
-        """Gather one tile."""
-        frames = tile.frames
-        if tile.keep is not None and not self.keep_invalid:
-            frames = frames.copy()
-            frames[~tile.keep] = 0
-        state.write(tile.start, frames)
 
     def finish(self, state: BlockChunks, extent: Extent) -> Any:
         """What has to travel back to the client; a zero where nothing has.

@@ -6,7 +6,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,51 +14,11 @@ from numpy.typing import NDArray
 from lazy4d.io.hyperspy.nodes import Budget, Group, LeftOut
 from lazy4d.io.zarr_store.shards import write_whole
 
+if TYPE_CHECKING:
+    from lazy4d.io.zarr_arrays.place import Place
+
 _DEEPEST = 100
 _MOST_CHUNKS = 4096
-
-
-class Place(Protocol):
-    """What is asked of a store, whatever holds it: a folder, a zip file, a URL."""
-
-    def get(self, key: str) -> bytes | None:
-        """The content at a key; None where there is none."""
-
-    def list(self, prefix: str) -> Any:
-        """Names directly below a prefix."""
-
-
-class FolderPlace:
-    """A folder as a place of keys.
-
-    Parameters
-    ----------
-    folder : str
-        Its path.
-
-    Examples
-    --------
-    >>> FolderPlace("/no/such/folder").get(".zattrs") is None
-    True
-    """
-
-    def __init__(self, folder: str) -> None:
-        self.label = folder
-
-    def get(self, key: str) -> bytes | None:
-        """The content of a file; None where there is none."""
-        try:
-            with open(os.path.join(self.label, *key.split("/")), "rb") as file:
-                return file.read()
-        except (OSError, ValueError):
-            return None
-
-    def list(self, prefix: str) -> Any:
-        """Names in a folder."""
-        try:
-            return os.listdir(os.path.join(self.label, *prefix.split("/")))
-        except (OSError, ValueError):
-            return []
 
 
 # ---- reading

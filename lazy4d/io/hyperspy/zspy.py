@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lazy4d.errors import FormatError, UnsupportedVariantError
 from lazy4d.io.hyperspy.choice import Candidate, choose
 from lazy4d.io.hyperspy.tree import EXPERIMENTS, Experiment, read_experiment
-from lazy4d.io.hyperspy.zarr_tree import Place, children, join, read_group, read_json
+from lazy4d.io.hyperspy.zarr_tree import children, join, read_group, read_json
+
+if TYPE_CHECKING:
+    from lazy4d.io.zarr_arrays.place import Place
 
 
 @dataclass

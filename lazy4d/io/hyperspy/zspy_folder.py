@@ -13,7 +13,6 @@ from lazy4d.io.hyperspy.names import experiment_name
 from lazy4d.io.hyperspy.nodes import Group
 from lazy4d.io.hyperspy.tree import EXPERIMENTS, KEY, VERSION, is_own
 from lazy4d.io.hyperspy.zarr_tree import (
-    FolderPlace,
     array_document,
     children,
     join,
@@ -22,6 +21,7 @@ from lazy4d.io.hyperspy.zarr_tree import (
     write_json,
 )
 from lazy4d.io.hyperspy.zspy_target import ZspyTarget, compressor_document
+from lazy4d.io.zarr_arrays.place import FolderPlace
 from lazy4d.io.zarr_store.codec import COMPRESSORS, SHUFFLES, Codec
 from lazy4d.io.zarr_store.document import read_document
 from lazy4d.io.zarr_store.layout import ShardLayout

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.errors import ChunkError
+from lazy4d.io.save_ending import SaveEnding
 from lazy4d.io.zarr_store.array_document import DATA, VALID
 from lazy4d.io.zarr_store.codec import Codec
 from lazy4d.io.zarr_store.layout import ShardLayout
@@ -164,7 +165,7 @@ class BlockWriter:
 
 
 @dataclass(frozen=True, eq=False)
-class WriteShards:
+class WriteShards(SaveEnding):
     """The end of a chain of steps that saves its frames: nothing but a zero is handed to dask.
 
     `keep_invalid`: invalid frames are stored as they come; otherwise as zeros, whatever the steps made of them.
@@ -175,27 +176,14 @@ class WriteShards:
     keep_invalid: bool
     params: tuple[Any, ...] = ()
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Dtype of what is handed to dask."""
-        return np.dtype(np.uint8)
-
     def start(self, extent: Extent, step: Any) -> BlockWriter:
         """The shards of a block, not yet opened."""
         return BlockWriter(self.target, extent.box, extent.valid)
 
-    def takes_buffer(self, step: Any) -> bool:
-        """No: tiles are packed and forgotten."""
-        return False
-
     def take(self, state: BlockWriter, tile: Tile, params: list[Any]) -> None:
         """Pack one tile."""
-        frames = tile.frames
-        if tile.keep is not None and not self.keep_invalid:
-            frames = frames.copy()
-            frames[~tile.keep] = 0
         try:
-            state.write(tile.start, frames)
+            super().take(state, tile, params)
         except BaseException:
             state.abandon()
             raise
