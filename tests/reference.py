@@ -70,7 +70,8 @@ def center_of_mass(
     for i, frame in enumerate(frames):
         w = _weights(frame, window, mask, threshold, background)
         total = w.sum()
-        out[i] = np.nan if total == 0 else ((y * w).sum() / total, (x * w).sum() / total)
+        where = (np.nan, np.nan) if total == 0 else ((y * w).sum() / total, (x * w).sum() / total)
+        out[i] = (*where, total)
 
 
 def second_moments(

@@ -185,8 +185,8 @@ def center_of_mass(frames, window, mask, threshold, background, out):
         Pixels at or below it (after subtraction of the background) do not count; ``-inf``: all do.
     background : float
         Subtracted from every pixel.
-    out : ndarray of float64 [n, 2]
-        Filled with (y, x); nan where the total is 0 or a pixel that counts is nan.
+    out : ndarray of float64 [n, 3]
+        Filled with (y, x, total); y and x are nan where the total is 0 or a pixel that counts is nan.
 
     Notes
     -----
@@ -197,11 +197,11 @@ def center_of_mass(frames, window, mask, threshold, background, out):
     --------
     >>> frames = np.zeros((2, 5, 7), np.uint16)
     >>> frames[0, 1, 4] = frames[0, 2, 4] = 9
-    >>> out = np.empty((2, 2))
+    >>> out = np.empty((2, 3))
     >>> center_of_mass(frames, np.array([0, 5, 0, 7]), np.empty((0, 0), np.uint8), -np.inf, 0.0, out)
     >>> out
-    array([[1.5, 4. ],
-           [nan, nan]])
+    array([[ 1.5,  4. , 18. ],
+           [ nan,  nan,  0. ]])
     """
     n, ky, kx = frames.shape
     y0, y1 = max(window[0], 0), min(window[1], ky)
@@ -219,8 +219,10 @@ def center_of_mass(frames, window, mask, threshold, background, out):
             _kept_profiles(frames[i], y0, x0, keep, limit, rows, columns, partial)
         else:
             _chosen_profiles(frames[i], y0, x0, keep, threshold, background, rows, columns, torques)
-        out[i, 0] = y0 + _centre(rows)[1]
+        total, y = _centre(rows)
+        out[i, 0] = y0 + y
         out[i, 1] = x0 + _centre(columns)[1]
+        out[i, 2] = total
 
 
 @jit

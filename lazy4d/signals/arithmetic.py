@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from lazy4d.axes import Axis
 from lazy4d.lazy import Frames, PerPosition, SharedLazy
 from lazy4d.signals.construction import is_split, joint_frames, lazy_array, may_be_damaged
+from lazy4d.signals.numpy_functions import apply_function
 
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
@@ -41,6 +42,10 @@ class SignalOperators(NDArrayOperatorsMixin):
                 "is a value, so take the result (new = a + s, not a += s or out=), and multiply by a mask for where="
             )
         return apply_ufunc(ufunc, inputs, **kwargs)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """Give what a numpy function that is no ufunc makes of signals."""
+        return apply_function(function, args, kwargs)
 
     # A signal is a value: the augmented operators make a new one too.
     __iadd__ = NDArrayOperatorsMixin.__add__

@@ -74,6 +74,7 @@ class BaseSignal(arithmetic.SignalOperators):
     _valid: Any
     _incomplete: str
     _audit: Callable[[], Any] | None
+    _beside: dict[str, BaseSignal]  # results of the same walk, computed and cut with this signal, such as a score
     _signal_ndim: ClassVar[int | None] = None
     _class_of: ClassVar[dict[int, type[BaseSignal]]] = {}
 
@@ -97,13 +98,14 @@ class BaseSignal(arithmetic.SignalOperators):
         valid: Any = None,
     ) -> None:
         audit, incomplete, given = None, "nan", data
+        self._beside = {}
         if isinstance(data, BaseSignal):
             axes = data._axes_manager.copy() if axes is None else axes
             metadata = data._metadata.copy() if metadata is None else metadata
             original_metadata = data._original_metadata.copy() if original_metadata is None else original_metadata
             history = data._history if history is None else history
             valid = data._valid if valid is None else valid
-            audit, incomplete = data._audit, data._incomplete
+            audit, incomplete, self._beside = data._audit, data._incomplete, dict(data._beside)
             data = data._content
         content = construction.check_data(data)
         signal_ndim = self._signal_ndim
@@ -329,6 +331,7 @@ class BaseSignal(arithmetic.SignalOperators):
             valid=valid,
         )  # fmt: skip
         result._audit = self._audit
+        result._beside = dict(self._beside)
         if valid is not None:
             result._incomplete = self.frames.incomplete
         return result

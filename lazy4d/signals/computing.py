@@ -83,6 +83,7 @@ def _collect(value: Any, arrays: list[Any], parts: Callable[[Any], list[Any]] | 
     """Append every dask array in `value`, in the order in which `_replace` takes their results."""
     if is_signal(value):
         arrays.extend((parts or _lazy_parts)(value))
+        _collect(value._beside, arrays, parts)
     elif isinstance(value, dict):
         for item in value.values():
             _collect(item, arrays, parts)
@@ -96,9 +97,14 @@ def _collect(value: Any, arrays: list[Any], parts: Callable[[Any], list[Any]] | 
 def _replace(value: Any, results: Any) -> Any:
     if is_signal(value):
         parts = [next(results) for _ in _lazy_parts(value)]
+        beside = _replace(value._beside, results)
+        if any(new is not value._beside[name] for name, new in beside.items()) and not parts:
+            parts = [value._content, value._valid]
         if not parts:
             return value
-        return value._with_content(parts[0], parts[1] if len(parts) > 1 else None)
+        result = value._with_content(parts[0], parts[1] if len(parts) > 1 else None)
+        result._beside = beside
+        return result
     if isinstance(value, dict):
         return {key: _replace(item, results) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -106,7 +106,12 @@ def _selected(signal: BaseSignal, frames: Frames, manager: AxesManager, op: str,
         params: dict[str, Any] = {"mask": pixels}
     else:
         params = {"items": [item if isinstance(item, int) else _slice_text(item) for item in reversed(pixels)]}
-    return signal._derive(frames, manager.as_numpy_order(), op, params)
+    result = signal._derive(frames, manager.as_numpy_order(), op, params)
+    if op == "inav":
+        for name, beside in signal._beside.items():
+            cut = AxesManager([*result.nav_axes, *beside.frame_axes])
+            result._beside[name] = _selected(beside, beside.frames.inav(pixels), cut, op, pixels)
+    return result
 
 
 def _slice_text(item: slice) -> str:

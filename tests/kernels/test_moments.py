@@ -15,11 +15,11 @@ def centre(
     frames: np.ndarray, window: list[int] | None = None, mask: np.ndarray = NO_MASK, threshold: float = -np.inf,
     background: float = 0.0,
 ) -> np.ndarray:  # fmt: skip
-    out = np.full((len(frames), 2), 77.0)
+    out = np.full((len(frames), 3), 77.0)
     center_of_mass(
         frames, np.array(window or [0, frames.shape[1], 0, frames.shape[2]]), mask, threshold, background, out
     )
-    return out
+    return out[:, :2]
 
 
 def spread(frames: np.ndarray, mask: np.ndarray = NO_MASK, threshold: float = -np.inf) -> np.ndarray:
@@ -125,9 +125,9 @@ def test_a_threshold_below_all_pixels_changes_no_bit(threshold: float) -> None:
 def test_any_threshold_means_the_same_for_integers_and_floats(threshold: float, dtype: str) -> None:
     values = np.random.default_rng(3).integers(0 if dtype[0] == "u" else -6, 7, (4, 33, 17)).astype(dtype)
     values[:, 4, 5:7] = [np.iinfo(dtype).min, np.iinfo(dtype).max] if dtype[0] in "iu" else [-1e9, 1e9]
-    expected = np.empty((4, 2))
+    expected = np.empty((4, 3))
     reference.center_of_mass(values, np.array([0, 33, 0, 17]), NO_MASK, threshold, 0.0, expected)
-    np.testing.assert_allclose(centre(values, threshold=threshold), expected, rtol=1e-12)
+    np.testing.assert_allclose(centre(values, threshold=threshold), expected[:, :2], rtol=1e-12)
 
 
 def test_a_threshold_on_signed_pixels_drops_the_negative_ones() -> None:

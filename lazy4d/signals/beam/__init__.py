@@ -1,0 +1,6 @@
+"""The direct beam in each frame: where it is, by several methods, and how wide."""
+
+from lazy4d.signals.beam.moments import get_second_moments
+from lazy4d.signals.beam.position import center_of_mass, get_direct_beam_position
+
+__all__ = ["center_of_mass", "get_direct_beam_position", "get_second_moments"]
