@@ -13,11 +13,11 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import formats, graphs, memory, speed, startup
+from benchmarks import diffraction, formats, graphs, memory, speed, startup
 from benchmarks.dataset import Dataset
 from benchmarks.peers import Peer
 
-SECTIONS = ("startup", "speed", "variants", "formats", "compressed", "graphs", "memory", "storage")
+SECTIONS = ("startup", "speed", "variants", "formats", "compressed", "diffraction", "graphs", "memory", "storage")
 
 
 def main() -> None:
@@ -62,6 +62,8 @@ def main() -> None:
                 from benchmarks import compressed  # needs hdf5plugin and zarr: pip install -e ".[test]"
 
                 print(compressed.report(data, folder, options.rounds))
+            elif section == "diffraction":
+                print(diffraction.report(folder, options.rounds, 0.1 if options.quick else 1.0))
             elif section == "graphs":
                 print(graphs.report(folder, options.rounds))
             elif section == "storage":

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from traits.api import TraitError
 
 from lazy4d.axes import AxesManager, Axis, Coordinate
 from lazy4d.units import wavelength
@@ -490,3 +491,11 @@ def test_text_and_html(axes):
     assert "&lt;b&gt;" in html
     assert "<b>" not in html.replace("<b>Axes</b>", "")
     assert html.count("<tr>") == 5
+
+
+def test_a_misspelt_name_is_refused() -> None:
+    axis = Axis(name="kx", size=4)
+    with pytest.raises(TraitError, match="undefined .scales. attribute"):
+        axis.scales = 0.1
+    with pytest.raises(TraitError, match="undefined .Index. attribute"):
+        AxesManager([axis]).Index = 3

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from traits.api import TraitError
 
 from lazy4d.axes import Axis
 from lazy4d.roi import (
@@ -328,3 +329,8 @@ def test_copies_are_independent(roi):
         setattr(twin, name, 1 if name != "vertices" else [(0, 0), (1, 0), (0, 1)])
         assert seen
         assert twin.as_dictionary() != roi.as_dictionary()
+
+
+def test_a_misspelt_name_is_refused() -> None:
+    with pytest.raises(TraitError, match="undefined .radius. attribute"):
+        CircleROI(3, 3, 2).radius = 4

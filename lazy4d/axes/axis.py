@@ -4,7 +4,7 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from traits.api import Bool, HasTraits, Property, Str, TraitType
+from traits.api import Bool, HasPrivateTraits, Property, Str, TraitType
 
 from lazy4d.axes.slices import slice_to_pixels, value_to_pixel
 from lazy4d.axes.traits import Coordinate, Energy, PixelIndex, Real, Size, Unit
@@ -16,7 +16,7 @@ def _any(trait: TraitType) -> Any:
     return trait
 
 
-class Axis(HasTraits):
+class Axis(HasPrivateTraits):
     """One axis of a signal: ``value = offset + scale * index``, with pixel centres at whole indices.
 
     Parameters

@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from traits.api import HasTraits, Property
+from traits.api import HasPrivateTraits, Property
 
 from lazy4d.axes.axis import Axis
 from lazy4d.axes.traits import check_index
 
 
-class ScanPosition(HasTraits):
+class ScanPosition(HasPrivateTraits):
     """The scan position shown; each of its three forms fires once for a move, also where several axes change."""
 
     indices: tuple[int, ...] = Property()

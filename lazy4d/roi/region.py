@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from traits.api import Event, HasTraits, TraitType
+from traits.api import Event, HasPrivateTraits, TraitType
 
 from lazy4d.axes import Axis, Item, as_item, describe_range, difference, parse
 from lazy4d.roi.geometry import mask_spans, mask_window
@@ -52,7 +52,7 @@ class Number(Place):
         return float(item)
 
 
-class ROI(HasTraits):
+class ROI(HasPrivateTraits):
     """A region of interest on two axes; made as one of the shapes of `lazy4d.roi`.
 
     Notes
