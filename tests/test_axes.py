@@ -495,7 +495,7 @@ def test_text_and_html(axes):
 
 def test_a_misspelt_name_is_refused() -> None:
     axis = Axis(name="kx", size=4)
-    with pytest.raises(TraitError, match="undefined .scales. attribute"):
+    with pytest.raises(TraitError, match="undefined 'scales' attribute"):
         axis.scales = 0.1
-    with pytest.raises(TraitError, match="undefined .Index. attribute"):
+    with pytest.raises(TraitError, match="undefined 'Index' attribute"):
         AxesManager([axis]).Index = 3

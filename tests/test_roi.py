@@ -332,5 +332,5 @@ def test_copies_are_independent(roi):
 
 
 def test_a_misspelt_name_is_refused() -> None:
-    with pytest.raises(TraitError, match="undefined .radius. attribute"):
+    with pytest.raises(TraitError, match="undefined 'radius' attribute"):
         CircleROI(3, 3, 2).radius = 4

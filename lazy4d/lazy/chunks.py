@@ -57,6 +57,48 @@ def auto_chunks(nav_shape: Sequence[int], frame_nbytes: int, block_bytes: int | 
     return tuple(regular(n, c) for n, c in zip(nav_shape, reversed(sizes), strict=True))
 
 
+def neighbour_chunks(nav_shape: Sequence[int], depth: Sequence[int], frame_nbytes: int, block_bytes: int) -> NavChunks:
+    """Blocks that with a halo of `depth` positions hold at most `block_bytes`, and read as little twice as they can.
+
+    Whole scan rows would do badly: a block of one row with a neighbour on either side reads everything three times. So
+    blocks grow along the axis where the halo weighs most, which makes them about square.
+
+    Parameters
+    ----------
+    nav_shape : sequence of int
+        Positions along each navigation axis, numpy order.
+    depth : sequence of int
+        Neighbours needed on either side along each axis.
+    frame_nbytes : int
+        Bytes of one frame.
+    block_bytes : int
+        Bytes aimed at per block, halo included; a single position with its halo may need more.
+
+    Examples
+    --------
+    >>> [sizes[:2] for sizes in neighbour_chunks((64, 512, 512), (0, 1, 1), 131072, 2**25)]
+    [(1, 1), (14, 14), (14, 14)]
+    """
+    cores = BLOCKS_PER_CORE * (os.cpu_count() or 1)
+    share = math.prod(nav_shape) * frame_nbytes // cores
+    limit = min(block_bytes, max(share, 2**20)) // max(1, frame_nbytes)
+    sizes = [1] * len(nav_shape)
+
+    def grown(k: int) -> int:
+        return min(sizes[k] + max(1, sizes[k] // 8), nav_shape[k])
+
+    def padded(number: int) -> int:
+        return math.prod((grown(k) if k == number else sizes[k]) + 2 * d for k, d in enumerate(depth))
+
+    while True:
+        # The axis whose halo is largest against what it surrounds; later, hence contiguous, axes first among equals.
+        order = sorted(range(len(sizes)), key=lambda k: (depth[k] / sizes[k], k), reverse=True)
+        growing = [k for k in order if sizes[k] < nav_shape[k] and padded(k) <= limit]
+        if not growing:
+            return tuple(regular(n, size) for n, size in zip(nav_shape, sizes, strict=True))
+        sizes[growing[0]] = grown(growing[0])
+
+
 def regular(size: int, step: int) -> tuple[int, ...]:
     """Blocks of `step` along an axis of `size`, as even as whole numbers allow, so that no small block trails.
 

@@ -82,3 +82,12 @@ def mean_of_neighbours(block, out):
     ny, nx = out.shape[:2]
     shifted = [block[i : i + ny, j : j + nx].astype(float) for i in range(3) for j in range(3)]
     out[...] = sum(shifted) / 9
+
+
+def mean_of_present_neighbours(block, missing, out):
+    """Over 5 x 3 positions, fewer at the edge of the scan: `missing` says how many the halo lacks."""
+    (top, _), (left, _) = missing
+    for y, x in np.ndindex(out.shape[:2]):
+        rows = slice(max(0, y - top), y - top + 5)
+        columns = slice(max(0, x - left), x - left + 3)
+        out[y, x] = block[rows, columns].mean(axis=(0, 1))

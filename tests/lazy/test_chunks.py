@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lazy4d.errors import ChunkError
-from lazy4d.lazy.chunks import align_to, auto_chunks, bounds, normalize_chunks
+from lazy4d.lazy.chunks import align_to, auto_chunks, bounds, neighbour_chunks, normalize_chunks
 
 shapes = st.lists(st.integers(1, 300), min_size=0, max_size=4).map(tuple)
 
@@ -77,3 +77,20 @@ def test_aligned_blocks_are_multiples(axes):
 
 def test_bounds_start_at_zero_and_end_at_the_size():
     assert bounds((3, 1, 2)).tolist() == [0, 3, 4, 6]
+
+
+@given(st.data(), st.integers(1, 10**7))
+def test_blocks_with_a_halo_cover_the_scan_and_keep_the_limit(data, nbytes):
+    shape = data.draw(shapes)
+    depth = data.draw(st.tuples(*(st.integers(0, min(5, n)) for n in shape)))
+    chunks = neighbour_chunks(shape, depth, nbytes, 2**25)
+    assert tuple(sum(c) for c in chunks) == shape
+    padded = math.prod(max(c) + 2 * d for c, d in zip(chunks, depth, strict=True)) * nbytes
+    single = math.prod(1 + 2 * d for d in depth) * nbytes
+    assert padded <= max(2**25, single)
+
+
+def test_blocks_with_a_halo_read_little_twice():
+    chunks = neighbour_chunks((512, 512), (1, 1), 131072, 2**25)
+    read = math.prod(sum(size + 2 for size in sizes) / sum(sizes) for sizes in chunks)
+    assert read < 1.35, "whole scan rows would read everything three times"

@@ -198,6 +198,31 @@ def test_neighbourhoods_mirror_the_scan_at_its_edge(frames_and_truth):
     np.testing.assert_allclose(value(result.data), out)
 
 
+def test_neighbourhoods_after_steps_with_values_of_their_own(frames_and_truth):
+    frames, truth = frames_and_truth
+    factors = np.arange(24.0).reshape(6, 4)
+    mean = frames.reduce_frames(k.mean_pattern((6, 5)))
+    chain = frames.map_frames(k.subtract, SharedLazy(mean), shape=(6, 5), dtype="f8").map_frames(
+        k.multiply, PerPosition(da.from_array(factors, chunks=3)), shape=(6, 5), dtype="f8"
+    )
+    padded = np.pad(
+        (truth - truth.mean((0, 1))) * factors[..., None, None], [(1, 1), (1, 1), (0, 0), (0, 0)], mode="edge"
+    )
+    out = np.empty(truth.shape)
+    k.mean_of_neighbours(padded, out)
+    result = chain.overlap_frames(k.mean_of_neighbours, depth=(1, 1), dtype="f8")
+    np.testing.assert_allclose(value(result.data), out, atol=1e-9)
+    np.testing.assert_allclose(value(result.inav((slice(1, 3), 2)).data), out[1:3, 2], atol=1e-9)
+
+
+def test_a_halo_that_ends_with_the_scan(frames_and_truth):
+    frames, truth = frames_and_truth
+    result = frames.overlap_frames(k.mean_of_present_neighbours, depth=(2, 1), dtype="f8", boundary="none")
+    padded = np.pad(truth.astype(float), [(2, 2), (1, 1), (0, 0), (0, 0)], constant_values=np.nan)
+    around = np.stack([padded[y : y + 6, x : x + 4] for y in range(5) for x in range(3)])
+    np.testing.assert_allclose(value(result.data), np.nanmean(around, axis=0))
+
+
 def test_bad_neighbourhoods():
     frames = Frames.from_source(arithmetic((6, 4)))
     with pytest.raises(ValueError, match="boundary='wrap': expected one of"):
