@@ -15,6 +15,7 @@ import numpy as np
 from lazy4d.lazy.endings import Accumulate, BinNavigation, Emit
 from lazy4d.lazy.lift import SPLIT_EVERY, Walk
 from lazy4d.lazy.memory import PeakMemory
+from lazy4d.lazy.overlap import NeighbourLayer
 from lazy4d.lazy.run import compute, plan_run
 from lazy4d.lazy.stage import PerPosition
 from lazy4d.lazy.walk import Plan, walk_box
@@ -126,7 +127,13 @@ def explain(
     run = plan_run(results, in_place=False)
     named = dict(zip((r.name for r in results), labels, strict=False))
     threads = os.cpu_count() or 1
-    passes = tuple(_estimate(walk, named, threads) for walk in run.walks.values())
+    around = {
+        name: layer for r in results for name, layer in r.dask.layers.items() if isinstance(layer, NeighbourLayer)
+    }
+    passes = (
+        *(_estimate_neighbours(layer, threads) for layer in around.values()),
+        *(_estimate(walk, named, threads) for walk in run.walks.values()),
+    )
     output = sum(math.prod(r.shape) * r.dtype.itemsize for r in results)
     return Explanation(tuple(results), tuple(labels), passes, threads, output, rebuild)
 
@@ -148,6 +155,24 @@ def _estimate(walk: Walk, named: dict[str, str], threads: int) -> PassEstimate:
         seconds=seconds,
         memory=threads * _block_memory(plan, in_block),
         sampled=frame_seconds is not None,
+    )
+
+
+def _estimate_neighbours(layer: NeighbourLayer, threads: int) -> PassEstimate:
+    """A pass of tasks that each read their own positions and the halo around them."""
+    walk, plan = layer.walk, layer.walk.plan()
+    blocks = math.prod(len(c) for c in walk.chunks)
+    in_block = math.prod(max(c) + 2 * d for c, d in zip(walk.chunks, layer.depth, strict=True))
+    return PassEstimate(
+        source=_describe(walk.source),
+        nbytes=layer.frames_read * plan.frame_nbytes,
+        blocks=blocks,
+        block_nbytes=in_block * plan.frame_nbytes,
+        kernels=tuple(f"{chain} → {layer.function} (of neighbours)" for chain in _kernels(plan)),
+        results=(),
+        seconds=blocks * TASK_SECONDS,
+        memory=threads * _block_memory(plan, in_block),
+        sampled=False,
     )
 
 

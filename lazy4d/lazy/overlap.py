@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import dask.array as da
@@ -13,11 +14,12 @@ import numpy as np
 from dask._task_spec import DataNode, TaskRef
 from dask.array.core import new_da_object
 from dask.base import tokenize
+from dask.blockwise import Blockwise
 from dask.blockwise import blockwise as core_blockwise
 from dask.highlevelgraph import HighLevelGraph
 from dask.layers import ArrayBlockIdDep
 
-from lazy4d.lazy.chunks import neighbour_chunks
+from lazy4d.lazy.chunks import bounds, neighbour_chunks
 from lazy4d.lazy.endings import Emit
 from lazy4d.lazy.lift import Terminal, Walk
 from lazy4d.lazy.stage import Kernel, function_token
@@ -54,6 +56,31 @@ class Neighbourhood:
         told = (missing,) if self.boundary == "none" else ()
         self.function(frames, *told, *self.params, out)
         return out
+
+
+class NeighbourLayer(Blockwise):
+    """The symbolic layer of tasks that read their own halo; remembers what they read, to be explained."""
+
+    def __init__(self, walk: Walk, task: Neighbourhood, layer: Blockwise) -> None:
+        super().__init__(
+            layer.output,
+            layer.output_indices,
+            layer.task,
+            layer.indices,
+            numblocks=layer.numblocks,
+            concatenate=layer.concatenate,
+            new_axes=layer.new_axes,
+            io_deps=layer.io_deps,
+        )
+        self.walk, self.depth, self.function = walk, task.depth, task.function.name
+
+    @property
+    def frames_read(self) -> int:
+        """Frames read in all, those of halos once for each block that needs them."""
+        return math.prod(
+            sum(min(stop + d, sum(sizes)) - max(start - d, 0) for start, stop in pairwise(bounds(sizes)))
+            for sizes, d in zip(self.walk.chunks, self.depth, strict=True)
+        )
 
 
 def overlap_frames(
@@ -146,7 +173,7 @@ def _overlap_source(frames: Frames, spec: Neighbourhood, label: str) -> da.Array
     )
     below = HighLevelGraph.merge(*(p.array.dask for p in walk.lazy)) if walk.lazy else HighLevelGraph({}, {})
     graph = HighLevelGraph(
-        {**below.layers, key: {key: DataNode(key, task)}, name: layer},
+        {**below.layers, key: {key: DataNode(key, task)}, name: NeighbourLayer(walk, task, layer)},
         {**below.dependencies, key: set(), name: {key, *(p.array.name for p in walk.lazy)}},
     )
     shape = chunks + tuple((n,) for n in spec.shape)

@@ -202,3 +202,16 @@ def test_explanation_before_and_after():
     assert "measured" in str(report)
     assert report.seconds > 0
     assert report.memory > 0
+
+
+def test_a_filter_across_the_scan_is_a_pass_of_its_own():
+    frames = Frames.from_source(arithmetic((6, 4)))
+    around = frames.overlap_frames(k.mean_of_neighbours, depth=(1, 1), dtype="f8")
+    told = explain([around.map_frames(k.total, shape=(), dtype="f8").data])
+    first, second = told.passes
+    assert "mean_of_neighbours (of neighbours)" in str(told)
+    assert first.nbytes >= 24 * 60
+    assert "total" in second.kernels[0]
+    reads.clear()
+    compute(around.data, progress=False)
+    assert len(reads) * 60 == first.nbytes
