@@ -57,11 +57,18 @@ def auto_chunks(nav_shape: Sequence[int], frame_nbytes: int, block_bytes: int | 
     return tuple(regular(n, c) for n, c in zip(nav_shape, reversed(sizes), strict=True))
 
 
-def neighbour_chunks(nav_shape: Sequence[int], depth: Sequence[int], frame_nbytes: int, block_bytes: int) -> NavChunks:
-    """Blocks that with a halo of `depth` positions hold at most `block_bytes`, and read as little twice as they can.
+def neighbour_chunks(
+    nav_shape: Sequence[int],
+    depth: Sequence[int],
+    frame_nbytes: int,
+    result_nbytes: int,
+    block_bytes: int | None = None,
+) -> NavChunks:
+    """Blocks for filters that need `depth` neighbours on either side: small in memory, with little read twice.
 
     Whole scan rows would do badly: a block of one row with a neighbour on either side reads everything three times. So
-    blocks grow along the axis where the halo weighs most, which makes them about square.
+    blocks grow along the axis where the halo weighs most, which makes them about square: up to half of `block_bytes`,
+    and up to twice of it while more than half of what is read is halo.
 
     Parameters
     ----------
@@ -69,31 +76,35 @@ def neighbour_chunks(nav_shape: Sequence[int], depth: Sequence[int], frame_nbyte
         Positions along each navigation axis, numpy order.
     depth : sequence of int
         Neighbours needed on either side along each axis.
-    frame_nbytes : int
-        Bytes of one frame.
-    block_bytes : int
-        Bytes aimed at per block, halo included; a single position with its halo may need more.
+    frame_nbytes, result_nbytes : int
+        Bytes of a frame that is read, and of one that the filter gives: a block holds both, the first with its halo.
+    block_bytes : int, optional
+        By default the option of `set_options`: 128 MiB.
 
     Examples
     --------
-    >>> [sizes[:2] for sizes in neighbour_chunks((64, 512, 512), (0, 1, 1), 131072, 2**25)]
-    [(1, 1), (14, 14), (14, 14)]
+    >>> neighbour_chunks((64, 512, 512), (0, 1, 1), 131072, 262144)[1][:2]
+    (12, 12)
     """
     cores = BLOCKS_PER_CORE * (os.cpu_count() or 1)
-    share = math.prod(nav_shape) * frame_nbytes // cores
-    limit = min(block_bytes, max(share, 2**20)) // max(1, frame_nbytes)
+    share = max(math.prod(nav_shape) * (frame_nbytes + result_nbytes) // cores, 2**20)
+    target = block_bytes or options().block_bytes
     sizes = [1] * len(nav_shape)
 
     def grown(k: int) -> int:
         return min(sizes[k] + max(1, sizes[k] // 8), nav_shape[k])
 
-    def padded(number: int) -> int:
-        return math.prod((grown(k) if k == number else sizes[k]) + 2 * d for k, d in enumerate(depth))
+    def fits(number: int) -> bool:
+        sides = [grown(k) if k == number else size for k, size in enumerate(sizes)]
+        inner, outer = math.prod(sides), math.prod(size + 2 * d for size, d in zip(sides, depth, strict=True))
+        now = math.prod(size + 2 * d for size, d in zip(sizes, depth, strict=True)) / math.prod(sizes)
+        limit = 2 * target if now > 2 else target // 2
+        return outer * frame_nbytes + inner * result_nbytes <= min(limit, share)
 
     while True:
         # The axis whose halo is largest against what it surrounds; later, hence contiguous, axes first among equals.
         order = sorted(range(len(sizes)), key=lambda k: (depth[k] / sizes[k], k), reverse=True)
-        growing = [k for k in order if sizes[k] < nav_shape[k] and padded(k) <= limit]
+        growing = [k for k in order if sizes[k] < nav_shape[k] and fits(k)]
         if not growing:
             return tuple(regular(n, size) for n, size in zip(nav_shape, sizes, strict=True))
         sizes[growing[0]] = grown(growing[0])

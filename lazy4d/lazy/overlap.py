@@ -28,9 +28,6 @@ from lazy4d.lazy.walk import Plan, Slot, unwrap, walk_box
 if TYPE_CHECKING:
     from lazy4d.lazy.frames import Frames
 
-BLOCK_BYTES = 2**25
-"""Bytes of a block with its halo: it stands in memory whole, once for each thread, beside what is made of it."""
-
 PAD_MODES = {"nearest": "edge", "reflect": "symmetric"}
 
 Missing = tuple[tuple[int, int], ...]
@@ -146,12 +143,8 @@ def _overlap_source(frames: Frames, spec: Neighbourhood, label: str) -> da.Array
     kept = np.result_type(frames.dtype, np.float32) if nan else frames.dtype
     stages = tuple(stage.with_params(lambda array: array.rechunk(-1)) for stage in frames.stages)
     terminal = Terminal("", stages, Emit(0, kept, nan), frames.frame_shape)
-    largest = [
-        int(frames.source.frame_nbytes),
-        frame_nbytes(frames.frame_shape, kept),
-        frame_nbytes(spec.shape, spec.dtype),
-    ]
-    chunks = neighbour_chunks(spec.nav_shape, spec.depth, max(largest), BLOCK_BYTES)
+    read = max(int(frames.source.frame_nbytes), frame_nbytes(frames.frame_shape, kept))
+    chunks = neighbour_chunks(spec.nav_shape, spec.depth, read, frame_nbytes(spec.shape, spec.dtype))
     walk = Walk(frames.source, chunks, (terminal,))
     task = Neighbourhood(**{**spec.__dict__, "plan": walk.plan()})
     name = f"overlap-{tokenize(frames.token, chunks, label)}"

@@ -79,18 +79,20 @@ def test_bounds_start_at_zero_and_end_at_the_size():
     assert bounds((3, 1, 2)).tolist() == [0, 3, 4, 6]
 
 
-@given(st.data(), st.integers(1, 10**7))
-def test_blocks_with_a_halo_cover_the_scan_and_keep_the_limit(data, nbytes):
+@given(st.data(), st.integers(1, 10**7), st.integers(0, 10**7))
+def test_blocks_with_a_halo_cover_the_scan_and_keep_the_limit(data, read, result):
     shape = data.draw(shapes)
     depth = data.draw(st.tuples(*(st.integers(0, min(5, n)) for n in shape)))
-    chunks = neighbour_chunks(shape, depth, nbytes, 2**25)
+    chunks = neighbour_chunks(shape, depth, read, result, 2**25)
     assert tuple(sum(c) for c in chunks) == shape
-    padded = math.prod(max(c) + 2 * d for c, d in zip(chunks, depth, strict=True)) * nbytes
-    single = math.prod(1 + 2 * d for d in depth) * nbytes
-    assert padded <= max(2**25, single)
+    outer = math.prod(max(c) + 2 * d for c, d in zip(chunks, depth, strict=True))
+    inner = math.prod(max(c) for c in chunks)
+    single = math.prod(1 + 2 * d for d in depth) * read + result
+    assert outer * read + inner * result <= max(2**26, single)
 
 
-def test_blocks_with_a_halo_read_little_twice():
-    chunks = neighbour_chunks((512, 512), (1, 1), 131072, 2**25)
-    read = math.prod(sum(size + 2 for size in sizes) / sum(sizes) for sizes in chunks)
-    assert read < 1.35, "whole scan rows would read everything three times"
+@pytest.mark.parametrize(("depth", "most"), [(1, 1.45), (2, 2.0), (4, 2.2)])
+def test_blocks_with_a_halo_read_little_twice(depth, most):
+    chunks = neighbour_chunks((512, 512), (depth, depth), 131072, 262144, 2**27)
+    read = math.prod(sum(size + 2 * depth for size in sizes) / sum(sizes) for sizes in chunks)
+    assert read < most, "whole scan rows would read everything 1 + 2 * depth times"
