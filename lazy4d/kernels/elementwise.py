@@ -111,6 +111,3 @@ def _check(result: NDArray[Any], expected: NDArray[Any], function: Callable[...,
             f"expected {name} to give {expected.dtype}, as declared, found {result.dtype}, which does not fit: "
             f'declare output_dtype="{result.dtype}"'
         )
-
-
-python_map.calls_users_function = True  # type: ignore[attr-defined]  # so that its matrix products get one thread each

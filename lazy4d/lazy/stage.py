@@ -58,14 +58,25 @@ class Kernel:
         return function_name(self.function)
 
     @property
-    def calls_users_function(self) -> bool:
-        """Whether it loops over frames in Python with a function that may do anything, matrix products included."""
-        return bool(getattr(getattr(self.function, "func", self.function), "calls_users_function", False))
+    def multiplies_matrices(self) -> bool:
+        """Whether it may call a matrix product: it says so, or it is, or is given, a function of the user's."""
+        given = getattr(self.function, "keywords", {}).values()
+        functions = [self.function, getattr(self.function, "func", self.function), *filter(callable, given)]
+        return any(
+            getattr(f, "multiplies_matrices", False) or not (hasattr(f, "py_func") or _is_own(f)) for f in functions
+        )
 
     @property
     def compiled(self) -> bool:
         """Whether numba compiled it."""
         return hasattr(self.function, "py_func")
+
+
+def _is_own(function: Any) -> bool:
+    """Whether a function belongs to this package or to numpy's elementwise ones; a partial's parts are asked."""
+    if isinstance(function, functools.partial | np.ufunc | Kernel):
+        return True
+    return str(getattr(function, "__module__", "")).startswith("lazy4d.")
 
 
 def function_name(function: Any) -> str:
@@ -161,6 +172,11 @@ class Stage:
         native = np.dtype(dtype).newbyteorder("=")
         token = tokenize(function_token(kernel), [_param_token(p) for p in params], declared, native.str, str(window))
         return cls(Kernel(kernel), params, declared, native, window, token)
+
+    @property
+    def multiplies_matrices(self) -> bool:
+        """Whether its kernel, or one that it is given, may call a matrix product."""
+        return any(k.multiplies_matrices for k in (self.kernel, *self.params) if isinstance(k, Kernel))
 
     def lazy_params(self) -> tuple[PerPosition | SharedLazy, ...]:
         """The parameters that are dask arrays."""

@@ -122,28 +122,37 @@ def _lazy_parts(signal: Any) -> list[Any]:
     return [signal.data, signal.frames.valid]
 
 
-def compute(signal: BaseSignal) -> BaseSignal:
+def compute(signal: BaseSignal, progress: Any = None) -> BaseSignal:
     """The signal with its data computed to an ndarray; this one stays lazy.
 
     Several results over one file are computed in one pass by `lazy4d.compute`.
+
+    Parameters
+    ----------
+    signal : BaseSignal
+        The signal.
+    progress : bool or callable, optional
+        Overrides the option of the same name.
 
     Examples
     --------
     >>> type(d.sum().compute().data).__name__
     'ndarray'
     """
-    return compute_together(signal)[0]
+    return compute_together(signal, progress=progress)[0]
 
 
-def persist(signal: BaseSignal) -> BaseSignal:
+def persist(signal: BaseSignal, progress: Any = None) -> BaseSignal:
     """The signal with its blocks computed and kept in memory (of the workers, on a cluster), still lazy.
+
+    Parameters are those of `compute`.
 
     Examples
     --------
     >>> d.sum().persist().lazy
     True
     """
-    return persist_together(signal)[0]
+    return persist_together(signal, progress=progress)[0]
 
 
 def as_numpy(signal: BaseSignal) -> NDArray[Any]:

@@ -5,9 +5,10 @@ from functools import partial
 import numpy as np
 import pytest
 
+from lazy4d.kernels.elementwise import python_map
 from lazy4d.lazy import Frames
 from lazy4d.lazy.run import compute
-from lazy4d.lazy.stage import Kernel, _kernel_by_name, function_token
+from lazy4d.lazy.stage import Kernel, Stage, _kernel_by_name, function_token, take_window
 from tests.lazy import kernels_for_tests as k
 
 
@@ -65,3 +66,20 @@ def test_a_kernel_that_cannot_be_imported_elsewhere_says_so():
     assert isinstance(Kernel(k.total).__reduce__()[1], tuple)
     with pytest.raises(ImportError, match="cannot be imported in this process"):
         _kernel_by_name("tests.lazy.kernels_for_tests", "no_such_kernel")
+
+
+def test_kernels_that_may_multiply_matrices():
+    def own(frames, out):
+        out[...] = frames @ frames
+
+    def marked(frames, out):
+        out[...] = frames
+
+    marked.__module__, marked.multiplies_matrices = "lazy4d.kernels.somewhere", True
+    assert Kernel(own).multiplies_matrices
+    assert Kernel(marked).multiplies_matrices
+    assert Kernel(partial(python_map, function=own)).multiplies_matrices
+    assert Kernel(partial(take_window, function=marked)).multiplies_matrices
+    assert Stage.make(take_window, (Kernel(marked),), (2,), "f4").multiplies_matrices
+    assert not Kernel(take_window).multiplies_matrices
+    assert not Kernel(partial(take_window, ufunc=np.add)).multiplies_matrices
