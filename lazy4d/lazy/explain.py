@@ -13,7 +13,7 @@ import dask.array as da
 import numpy as np
 
 from lazy4d.lazy.endings import Accumulate, BinNavigation, Emit
-from lazy4d.lazy.lift import SPLIT_EVERY, Walk
+from lazy4d.lazy.lift import SPLIT_EVERY, Walk, WalkLayer
 from lazy4d.lazy.memory import PeakMemory
 from lazy4d.lazy.overlap import NeighbourLayer
 from lazy4d.lazy.run import compute, plan_run
@@ -39,6 +39,8 @@ class PassEstimate:
     seconds: float
     memory: int
     sampled: bool
+    of_results: bool = False
+    """Whether the frames are results of other passes, blocks of which are in memory then: nothing is read."""
 
 
 @dataclass
@@ -60,7 +62,7 @@ class Explanation:
     @property
     def nbytes(self) -> int:
         """Stored bytes read in all passes."""
-        return sum(p.nbytes for p in self.passes)
+        return sum(p.nbytes for p in self.passes if not p.of_results)
 
     @property
     def seconds(self) -> float:
@@ -83,19 +85,19 @@ class Explanation:
         return values if self.rebuild is None else self.rebuild(values)
 
     def __str__(self) -> str:
+        count = sum(not p.of_results for p in self.passes)
         lines = [
-            f"{len(self.passes)} {'pass' if len(self.passes) == 1 else 'passes'}, {human_bytes(self.nbytes)} read, "
-            f"{self.threads} threads"
+            f"{count} {'pass' if count == 1 else 'passes'}, {human_bytes(self.nbytes)} read, {self.threads} threads"
         ]
-        for number, p in enumerate(self.passes, 1):
-            lines.append(
-                f"  pass {number}: {p.source}, {human_bytes(p.nbytes)} in {p.blocks} blocks of "
-                f"{human_bytes(p.block_nbytes)}"
-            )
+        number = 0
+        for p in self.passes:
+            number += not p.of_results
+            what = "on results" if p.of_results else f"pass {number}: {p.source}"
+            lines.append(f"  {what}, {human_bytes(p.nbytes)} in {p.blocks} blocks of {human_bytes(p.block_nbytes)}")
             lines += [f"    {kernel}" for kernel in p.kernels]
             if p.results:
                 lines.append(f"    gives {', '.join(p.results)}")
-            if not p.sampled:
+            if not p.sampled and not p.of_results:
                 lines.append("    (the cost of computing these frames is not known beforehand)")
         lines.append(f"  expected: {self.seconds:.3g} s, {human_bytes(self.memory)} of memory beside mapped files")
         if self.measured:
@@ -155,7 +157,14 @@ def _estimate(walk: Walk, named: dict[str, str], threads: int) -> PassEstimate:
         seconds=seconds,
         memory=threads * _block_memory(plan, in_block),
         sampled=frame_seconds is not None,
+        of_results=_is_result(walk.source.array),
     )
+
+
+def _is_result(array: Any) -> bool:
+    """Whether an array comes out of another walk, so that its blocks are in memory when they are needed."""
+    layers = array.dask.layers.values() if hasattr(array, "dask") else ()
+    return any(isinstance(layer, WalkLayer | NeighbourLayer) for layer in layers)
 
 
 def _estimate_neighbours(layer: NeighbourLayer, threads: int) -> PassEstimate:

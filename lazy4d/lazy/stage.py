@@ -52,6 +52,9 @@ class Kernel:
             return _kernel_by_name, (module, name)
         return Kernel, (self.function,)
 
+    def __dask_tokenize__(self) -> str:
+        return function_token(self.function)
+
     @property
     def name(self) -> str:
         """The function's own name, for reports."""
