@@ -16,7 +16,19 @@ if TYPE_CHECKING:
     from lazy4d.io.scan_guess import guess_scan_shape
     from lazy4d.lazy import Reduction, StateArray
     from lazy4d.roi import CircleROI, EllipseROI, PolygonROI, RectangleROI
-    from lazy4d.signals import BaseSignal, BeamPosition, Diffraction2D, Signal1D, Signal2D, VirtualImage
+    from lazy4d.signals import (
+        BaseSignal,
+        BeamPosition,
+        ColorImage,
+        Diffraction1D,
+        Diffraction2D,
+        PolarDiffraction2D,
+        ReducedIntensity1D,
+        ScanShifts,
+        Signal1D,
+        Signal2D,
+        VirtualImage,
+    )
 
 __version__ = "0.1.0"
 
@@ -27,7 +39,19 @@ _HOME = {
     "io.scan_guess": ("guess_scan_shape",),
     "lazy": ("Reduction", "StateArray"),
     "roi": ("CircleROI", "EllipseROI", "PolygonROI", "RectangleROI"),
-    "signals": ("BaseSignal", "BeamPosition", "Diffraction2D", "Signal1D", "Signal2D", "VirtualImage"),
+    "signals": (
+        "BaseSignal",
+        "BeamPosition",
+        "ColorImage",
+        "Diffraction1D",
+        "Diffraction2D",
+        "PolarDiffraction2D",
+        "ReducedIntensity1D",
+        "ScanShifts",
+        "Signal1D",
+        "Signal2D",
+        "VirtualImage",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 _PARTS = {"api", "axes", "data", "errors", "io", "kernels", "lazy", "metadata", "plot", "roi", "signals", "units"}
@@ -38,13 +62,18 @@ __all__ = [
     "BaseSignal",
     "BeamPosition",
     "CircleROI",
+    "ColorImage",
+    "Diffraction1D",
     "Diffraction2D",
     "EllipseROI",
     "Lazy4DError",
     "Lazy4DWarning",
+    "PolarDiffraction2D",
     "PolygonROI",
     "RectangleROI",
+    "ReducedIntensity1D",
     "Reduction",
+    "ScanShifts",
     "Signal1D",
     "Signal2D",
     "StateArray",

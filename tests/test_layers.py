@@ -44,7 +44,9 @@ LAYERS = {
         late={"distributed", "fsspec", "h5py", "hdf5plugin", "numcodecs", "psutil", "zarr"},
         own={"kernels", "lazy", "ragged", "units"},
     ),
-    "signals": Layer(third={"numpy"}, own={"axes", "kernels", "lazy", "metadata", "ragged", "roi", "units"}),
+    "signals": Layer(
+        third={"numpy"}, late={"scipy"}, own={"axes", "kernels", "lazy", "metadata", "ragged", "roi", "units"}
+    ),
     "plot": Layer(third={"numpy", "matplotlib", "ipywidgets"}, late={"IPython"}, own={"axes", "roi", "signals"}),
     "data": Layer(third={"numpy", "dask"}),
     "api": Layer(third={"numpy"}, own=ALL),
@@ -56,6 +58,7 @@ LAYERS = {
 UPWARD = {
     ("signals", "save"): {"api"},
     ("signals", "with_scan_shape"): {"io"},
+    ("signals", "_of_file"): {"io"},  # frames of repeated scans in other places, by their numbers
     ("signals", "_large"): {"api"},  # an image beside the scan, loaded when it is asked for
 }
 

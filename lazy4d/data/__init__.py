@@ -1,5 +1,6 @@
 """Simulated scans with known truth, and writers of detector files that share no code with the readers."""
 
+from lazy4d.data.beam_truth import BeamFrames, beam_frames
 from lazy4d.data.blo import write_blo
 from lazy4d.data.empad import write_empad
 from lazy4d.data.mib import write_mib, write_mib_series, write_simulated_mib
@@ -12,8 +13,10 @@ from lazy4d.data.simulate import simulated_scan
 from lazy4d.data.tvips import write_tvips
 
 __all__ = [
+    "BeamFrames",
     "MibHeader",
     "SimulatedScan",
+    "beam_frames",
     "simulated_scan",
     "write_blo",
     "write_celeritas",

@@ -32,14 +32,15 @@ class Image:
     ----------
     title : str
         Above the picture.
-    values : float ndarray [rows, columns], or [rows, columns, 2] for displacements (y, x)
+    values : ndarray [rows, columns], [rows, columns, 2] for displacements (y, x), or [rows, columns, 3] for colours
         What is shown; NaN where there is nothing.
     axes : (Axis, Axis)
         Along rows and columns, numpy order.
     label : str
         Of the colour bar: what the values count.
-    kind : {"map", "pattern", "signed", "direction"}
-        Linear and grey; logarithmic; linear about 0, in two colours; direction and length of displacements.
+    kind : {"map", "pattern", "signed", "direction", "colors"}
+        Linear and grey; logarithmic; linear about 0, in two colours; direction and length of displacements; the same,
+        as colours already (`label` is then what the full ones stand for).
     limits : (float, float), optional
         Of the colour scale; by default from the values, without the most extreme 0.2 % at either end.
     frame : str, optional
@@ -90,6 +91,9 @@ def draw(ax: Axes, image: Image) -> Any:
         colors = direction_colors(dy, dx, longest)
         shown = ax.imshow(colors, interpolation="nearest", aspect=aspect)
         _wheel(ax, f"{longest:.2g} {image.label}".strip())
+    elif image.kind == "colors":
+        shown = ax.imshow(image.values, interpolation="nearest", aspect=aspect)
+        _wheel(ax, image.label)
     else:
         values, norm = _scaled(image)
         shown = ax.imshow(values, cmap=color_map(_MAPS[image.kind]), norm=norm, interpolation="auto", aspect=aspect)

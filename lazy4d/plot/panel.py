@@ -12,10 +12,13 @@ from matplotlib.figure import Figure
 
 from lazy4d.plot.colors import DETECTORS, robust_limits
 from lazy4d.plot.image import Image, draw
-from lazy4d.signals import BaseSignal, BeamPosition
+from lazy4d.signals import BaseSignal, BeamPosition, ColorImage
 from lazy4d.signals.computing import compute_together
+from lazy4d.signals.dpc.color_image import LONGEST
+from lazy4d.signals.dpc.vectors import QUANTITY
 
 _WIDTH, _HEIGHT, _TITLE = 3.35, 2.85, 0.3  # inches
+_SQUARE = 2.4  # of the height, what a picture as wide as tall takes
 
 BEAM_PICTURES = ("y", "x", "direction")
 
@@ -36,14 +39,16 @@ def panel(
     ----------
     signals : dict of BaseSignal
         What to show, by its title: virtual images and other maps of a scan (two navigation axes); diffraction patterns
-        (two signal axes, no navigation), on a logarithmic scale; and `BeamPosition`, as displacements from the centre.
+        (two signal axes, no navigation), on a logarithmic scale; `BeamPosition`, as displacements from the centre; and
+        `ColorImage`, with the wheel of its colours.
         Those still lazy are computed, all that come from one file in one pass.
     detectors : dict of ROI or bool ndarray [ky, kx], optional
         Outlined in the patterns. Where a key is also the title of a map, the map gets a frame of the outline's colour.
     beam : sequence of {"y", "x", "direction"}
         Pictures of a beam position: displacement down, displacement to the right, and both as colours.
     label : str
-        What maps and patterns count, for their colour bars.
+        What maps and patterns count, for their colour bars, unless they say so in ``metadata.Signal.quantity``, such as
+        ``"phase (rad)"``.
     columns : int, optional
         Pictures in a row; by default at most 3.
     title : str
@@ -81,9 +86,15 @@ def panel(
     ]
     if not images:
         raise ValueError(f"expected at least one signal to show, found {dict(signals)!r} with beam={tuple(beam)!r}")
+    return figure_of(images, columns=columns, title=title, dpi=dpi)
+
+
+def figure_of(images: Sequence[Image], *, columns: int | None, title: str, dpi: float) -> Figure:
+    """A figure of pictures in rows, at most 3 in each unless `columns` says so; see `panel`."""
     columns = max(1, min(3, len(images)) if columns is None else columns)
     rows = math.ceil(len(images) / columns)
-    size = (_WIDTH * min(columns, len(images)), _HEIGHT * rows + (_TITLE if title else 0.0))
+    height = _HEIGHT - _SQUARE * (1 - min(1.0, max(_tallness(image) for image in images)))
+    size = (_WIDTH * min(columns, len(images)), height * rows + (_TITLE if title else 0.0))
     figure = Figure(figsize=size, dpi=dpi, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.02, hspace=0.03)  # type: ignore[union-attr, call-arg]
@@ -92,6 +103,13 @@ def panel(
     if title:
         figure.suptitle(title, fontsize=10.5, x=0.01, ha="left")
     return figure
+
+
+def _tallness(image: Image) -> float:
+    """Height over width of a picture, never so flat that its colour bar could not be read."""
+    y, x = image.axes
+    aspect = abs(y.scale / x.scale) if y.units == x.units else 1.0
+    return max(0.4, image.values.shape[0] * aspect / image.values.shape[1])
 
 
 def _images(
@@ -106,6 +124,10 @@ def _images(
     if isinstance(signal, BeamPosition) and len(signal.nav_shape) == 2:
         yield from _beam(name, signal, beam)
         return
+    if isinstance(signal, ColorImage) and len(signal.nav_shape) == 2:
+        full = str(signal.metadata.get_item(LONGEST, ""))
+        yield Image(name, signal.as_numpy(), (signal.nav_axes[0], signal.nav_axes[1]), full, "colors")
+        return
     axes: Any = tuple(signal.nav_axes + signal.frame_axes)
     if len(signal.shape) != 2 or len(signal.nav_shape) == 1:
         raise ValueError(
@@ -116,7 +138,8 @@ def _images(
         raise ValueError(f"{name!r}: expected real numbers, found {signal!r}: take abs(signal) first")
     values = signal.as_numpy().astype(np.float64)
     if signal.nav_shape:
-        yield Image(name, values, axes, label, frame=color_of.get(name))
+        quantity = str(signal.metadata.get_item(QUANTITY, ""))
+        yield Image(name, values, axes, quantity if "(" in quantity else label, frame=color_of.get(name))
         return
     x_first = (axes[1], axes[0])
     masks = [

@@ -2,9 +2,30 @@
 
 from lazy4d.signals.base import BaseSignal
 from lazy4d.signals.beam_position import BeamPosition
+from lazy4d.signals.color_image import ColorImage
+from lazy4d.signals.diffraction1d import Diffraction1D
 from lazy4d.signals.diffraction2d import Diffraction2D
+from lazy4d.signals.dpc.rotation import ScanRotation
+from lazy4d.signals.drift import ScanShifts
+from lazy4d.signals.ellipse import Ellipse
+from lazy4d.signals.pair_distribution import ReducedIntensity1D
+from lazy4d.signals.polar_diffraction2d import PolarDiffraction2D
 from lazy4d.signals.signal1d import Signal1D
 from lazy4d.signals.signal2d import Signal2D
 from lazy4d.signals.virtual_image import VirtualImage
 
-__all__ = ["BaseSignal", "BeamPosition", "Diffraction2D", "Signal1D", "Signal2D", "VirtualImage"]
+__all__ = [
+    "BaseSignal",
+    "BeamPosition",
+    "ColorImage",
+    "Diffraction1D",
+    "Diffraction2D",
+    "Ellipse",
+    "PolarDiffraction2D",
+    "ReducedIntensity1D",
+    "ScanRotation",
+    "ScanShifts",
+    "Signal1D",
+    "Signal2D",
+    "VirtualImage",
+]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from lazy4d.signals.detector_geometry import BEAM_ENERGY as BEAM_ENERGY
+from lazy4d.signals.detector_geometry import geometry_that_was_set, keep_pixel_size
+
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
-
-BEAM_ENERGY = "Acquisition_instrument.TEM.beam_energy"
-"""Where the metadata keep the beam energy, in keV."""
 
 
 def set_calibration(
@@ -51,9 +51,12 @@ def set_calibration(
     >>> s.axes_manager["kx"].offset, s.isig["-5 mrad":"5 mrad", :].data.shape
     (-0.8, (4, 4, 16, 4))
     """
+    geometry = geometry_that_was_set(signal)
     signal.axes_manager.set_calibration(scale, units, center, scan_scale, scan_units, beam_energy)
     if beam_energy is not None:
         signal.metadata.set_item(BEAM_ENERGY, signal.axes_manager.beam_energy)
+    if scale is not None or units is not None or beam_energy is not None:
+        keep_pixel_size(signal, geometry)
     given = {
         "scale": scale,
         "units": units,

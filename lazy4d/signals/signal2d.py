@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lazy4d.signals import bad_pixels, reference_correction
+from lazy4d.signals import background, bad_pixels, flipping, neighbours, reference_correction
 from lazy4d.signals.base import BaseSignal
 
 
@@ -22,6 +22,13 @@ class Signal2D(BaseSignal, signal_ndim=2, default=True):
     correct_bad_pixels = bad_pixels.correct_bad_pixels
     find_dead_pixels = bad_pixels.find_dead_pixels
     find_hot_pixels = bad_pixels.find_hot_pixels
+    subtract_diffraction_background = background.subtract_diffraction_background
+
+    # -- geometry ----------------------------------------------------------------------------------------------------
+    flip = flipping.flip
+
+    # -- across the scan ---------------------------------------------------------------------------------------------
+    filter_navigation = neighbours.filter_navigation
 
     def crop_signal(self, top: Any = None, bottom: Any = None, left: Any = None, right: Any = None) -> BaseSignal:
         """The images between rows `top` and `bottom` and columns `left` and `right`, as ``isig`` selects them.

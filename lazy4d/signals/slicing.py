@@ -108,7 +108,10 @@ def _selected(signal: BaseSignal, frames: Frames, manager: AxesManager, op: str,
         params = {"items": [item if isinstance(item, int) else _slice_text(item) for item in reversed(pixels)]}
     result = signal._derive(frames, manager.as_numpy_order(), op, params)
     if op == "inav":
+        result._beside = {name: beside for name, beside in signal._beside.items() if not beside.nav_shape}
         for name, beside in signal._beside.items():
+            if name in result._beside:
+                continue
             cut = AxesManager([*result.nav_axes, *beside.frame_axes])
             result._beside[name] = _selected(beside, beside.frames.inav(pixels), cut, op, pixels)
     return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lazy4d.signals import drift
 from lazy4d.signals.base import BaseSignal
 
 
@@ -14,3 +15,9 @@ class VirtualImage(BaseSignal, signal_ndim=0, default=True):
     >>> thick
     <VirtualImage, title: thickness, dimensions: (4, 3|), bool, lazy 12 B, 1 block>
     """
+
+    # -- drift and jumps of scan lines -------------------------------------------------------------------------------
+    estimate_drift = drift.estimate_drift
+    correct_drift = drift.correct_drift_of_map
+    get_row_shifts = drift.get_row_shifts
+    correct_scan_rows = drift.correct_scan_rows

@@ -68,7 +68,23 @@ OPERATIONS: dict[str, Operation] = {
     "weights": lambda s: s.get_virtual_image(np.linspace(0, 1, 30).reshape(6, 5)),
     "total intensity": lambda s: s.get_total_intensity(),
     "beam position": lambda s: s.get_direct_beam_position(),
+    "beam by correlation": lambda s: s.get_direct_beam_position("cross_correlate", radius=1, subpixel="dft"),
+    "beam by phase": lambda s: s.get_direct_beam_position("phase_correlate", radius=1),
+    "beam by blur": lambda s: s.get_direct_beam_position("blur", radius=1),
+    "beam by symmetry": lambda s: s.get_direct_beam_position("friedel"),
     "second moments": lambda s: s.get_second_moments(threshold=1),
+    "centred": lambda s: s.center_direct_beam("center_of_mass", threshold=2),
+    "centred at": lambda s: s.center_direct_beam(position=s.get_direct_beam_position(), interpolation="cubic"),
+    "shifted": lambda s: s.shift_diffraction(1, -0.5),
+    "shift coverage": lambda s: s.get_shift_coverage(1, -0.5),
+    "shift window": lambda s: s.get_shift_window(shifts=s.get_direct_beam_position().shifts),
+    "rotated": lambda s: s.rotate_diffraction(30, (2, 3)),
+    "turned": lambda s: s.rotate_diffraction(180, (2, 3)),
+    "affine": lambda s: s.apply_affine_transformation([[1.1, 0.2], [0, 0.9]], (2, 3), interpolation="cubic"),
+    "ellipse corrected": lambda s: s.correct_ellipse((1.1, 30), (2, 3)),
+    "flipped": lambda s: s.flip("ky"),
+    "flipped x": lambda s: s.flip_diffraction_x(),
+    "flipped y": lambda s: s.flip_diffraction_y(),
     "valid": lambda s: s.valid,
     "stack": lambda s: l4.stack([s, s]),
     "squeeze": lambda s: s.isig[:1].squeeze(),
@@ -76,7 +92,26 @@ OPERATIONS: dict[str, Operation] = {
     "bad pixels": lambda s: s.correct_bad_pixels([(1, 1), (5, 4)]),
     "dead pixels": lambda s: s.find_dead_pixels(),
     "hot pixels": lambda s: s.find_hot_pixels(),
+    "radial median": lambda s: s.subtract_diffraction_background("radial median", center=(2, 3)),
+    "gaussians": lambda s: s.subtract_diffraction_background("difference of gaussians", max_sigma=2),
+    "top hat": lambda s: s.subtract_diffraction_background("top hat", radius=1),
+    "median kernel": lambda s: s.subtract_diffraction_background("median kernel", size=3),
+    "gaussian across the scan": lambda s: s.filter_navigation("gaussian"),
+    "sum across the scan": lambda s: s.filter_navigation("sum", footprint="circle"),
+    "median across the scan": lambda s: s.filter_navigation("median", boundary="renormalise"),
+    "non-local means": lambda s: s.filter_navigation("non-local means", size=3),
     "references": lambda s: s.apply_reference_correction(dark=np.ones(s.frame_shape), bad_pixels=[(0, 0)]),
+    "azimuthal 1d": lambda s: s.get_azimuthal_integral1d(4, mean=True),
+    "azimuthal 2d": lambda s: s.get_azimuthal_integral2d(4, 6, splitting="exact"),
+    "azimuthal about centres": lambda s: s.get_azimuthal_integral2d(4, 6, center=s.get_direct_beam_position()),
+    "radial profile": lambda s: s.get_radial_profile(radial_range=(0, 3)),
+    "variance image": lambda s: s.get_variance_image(poisson=True),
+    "variance against k": lambda s: s.get_variance(4),
+    "angular correlation": lambda s: s.get_azimuthal_integral2d(4, 6, splitting="exact").get_angular_correlation(),
+    "angular power": lambda s: s.get_azimuthal_integral2d(4, 6, splitting="exact").get_angular_power(poisson=True),
+    "symmetry": lambda s: s.get_azimuthal_integral2d(4, 6, splitting="exact").get_symmetry_coefficient(2),
+    "variance of rings": lambda s: s.get_azimuthal_integral2d(4, 6, splitting="exact").get_variance("ring"),
+    "variance of means": lambda s: s.get_azimuthal_integral2d(4, 6, splitting="exact").get_variance("annular_mean"),
 }
 
 
@@ -110,7 +145,19 @@ def test_every_operation(name: str, any_scan: l4.Diffraction2D, no_compute: Any)
     assert result.lazy, "compute() leaves the original lazy"
 
 
-SEVERAL_ENTRIES = {"add map", "subtract mean", "squeeze", "dead pixels", "hot pixels"}
+SEVERAL_ENTRIES = {
+    "add map",
+    "subtract mean",
+    "squeeze",
+    "dead pixels",
+    "hot pixels",
+    "variance against k",
+    "angular correlation",
+    "angular power",
+    "symmetry",
+    "variance of rings",
+    "variance of means",
+}
 ONE_ENTRY = [name for name in OPERATIONS if name not in SEVERAL_ENTRIES]
 
 
@@ -124,7 +171,7 @@ def test_same_result_for_every_cut_into_blocks(name: str, chunks: Any) -> None:
     small = np.random.default_rng(2).poisson(3.0, (4, 5, 6, 5)).astype("uint16")
     whole = OPERATIONS[name](make_scan(small)).as_numpy()
     cut = OPERATIONS[name](make_scan(small, chunks)).as_numpy()
-    if name in {"mean", "std", "var", "var over all"}:
+    if name in {"mean", "std", "var", "var over all", "variance image", "variance against k", "variance of means"}:
         np.testing.assert_allclose(cut, whole, rtol=1e-12)
     else:
         np.testing.assert_array_equal(cut, whole)

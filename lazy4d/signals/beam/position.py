@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from lazy4d.axes import Axis
 from lazy4d.lazy import Frames
+from lazy4d.signals.beam.blur import blur
+from lazy4d.signals.beam.correlation import cross_correlate, phase_correlate
 from lazy4d.signals.beam.finder import Finder
+from lazy4d.signals.beam.friedel import friedel
 from lazy4d.signals.beam.moments import center_of_mass_finder
 from lazy4d.signals.beam_position import BeamPosition
 from lazy4d.signals.construction import image_frames
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
 
 FINDERS: dict[str, Callable[..., Finder]] = {
     "center_of_mass": center_of_mass_finder,
+    "blur": blur,
+    "cross_correlate": cross_correlate,
+    "phase_correlate": phase_correlate,
+    "friedel": friedel,
 }
 """What finds the direct beam frame by frame, by the name of the method."""
 
@@ -28,26 +35,50 @@ def get_direct_beam_position(signal: BaseSignal, method: str = "center_of_mass",
     ----------
     signal : BaseSignal
         Diffraction patterns.
-    method : {"center_of_mass"}
-        How the beam is found; `options` are those of the method of the same name.
+    method : str
+        How the beam is found, frame by frame but for the last:
+
+        - ``"center_of_mass"``: of all that counts; fastest, exact, drawn by Bragg disks and background.
+        - ``"blur"``: the centre of mass about the brightest place of the blurred frame. Needs `radius`.
+        - ``"cross_correlate"``: where a disk of `radius` fits best, ``template="edge"`` (default), ``"disk"``,
+          ``"gradient"`` or a picture; finds disks that are uneven inside, cut by an edge or partly masked.
+        - ``"phase_correlate"``: how far the frame is displaced from a `reference`, such as ``"mean"`` or a pattern.
+        - ``"friedel"``: the centre of inversion symmetry; works behind a beam stop that `mask` leaves out.
+        - ``"interpolate"``: measured at a `sample` of positions (``by="cross_correlate"`` or another), and a `model`
+          fitted through these: reads next to nothing.
     **options
-        Of the method. All take `half_width` or `signal_slice` (only a window counts) and `mask` (only some pixels).
+        Of the method. All take `half_width` or `signal_slice` (only a window counts), `mask` (only some pixels),
+        `threshold` and `background`; cross_correlate, phase_correlate and friedel take `subpixel`: ``"parabola"``,
+        ``"dft"`` (upsampled, finer and slower) or None. `lazy4d.signals.beam` describes each method under its name.
 
     Returns
     -------
     BeamPosition
-        Lazy; NaN where there is no beam. Its `score` tells how far each position can be trusted.
+        Lazy; NaN where there is no beam. Its `score` tells how far each position can be trusted: the sum of the
+        intensity (center_of_mass), the share of it in the circle (blur), the correlation with the picture of the beam
+        (cross_correlate), with the reference (phase_correlate) or with the inverted frame (friedel).
 
     Raises
     ------
     ValueError
-        No such method.
+        No such method, or windows, masks and radii that do not fit the frames.
+    TypeError
+        An option that the method does not have.
+
+    See Also
+    --------
+    BeamPosition.get_linear_plane : what of it is descan.
+    center_direct_beam : frames moved by it.
 
     Examples
     --------
-    >>> d.get_direct_beam_position(half_width=6).data.shape
+    >>> d.get_direct_beam_position("cross_correlate", radius=3, half_width=6).data.shape
     (4, 4, 2)
     """
+    if method == "interpolate":
+        from lazy4d.signals.beam.interpolate import interpolate
+
+        return interpolate(signal, **{"method": options.pop("by", "cross_correlate"), **options})
     finder = find_by(signal, method, options)
     frames = image_frames(signal, "the position of a beam")
     return beam_position(signal, finder.find(frames), method, finder.options)
@@ -69,7 +100,8 @@ def center_of_mass(signal: BaseSignal, **options: Any) -> BeamPosition:
 def find_by(signal: BaseSignal, method: str, options: dict[str, Any]) -> Finder:
     """The finder of a method, for the frames of a signal."""
     if method not in FINDERS:
-        raise ValueError(f"method={method!r} is not known: expected one of {', '.join(map(repr, FINDERS))}")
+        known = ", ".join(map(repr, [*FINDERS, "interpolate"]))
+        raise ValueError(f"method={method!r} is not known: expected one of {known}")
     return FINDERS[method](signal, **options)
 
 

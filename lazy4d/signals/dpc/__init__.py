@@ -1,0 +1,1 @@
+"""From positions of the beam to what moved it: deflection, fields, colours and the phase of the specimen."""
