@@ -71,6 +71,11 @@ def center_of_mass(
         w = _weights(frame, window, mask, threshold, background)
         total = w.sum()
         where = (np.nan, np.nan) if total == 0 else ((y * w).sum() / total, (x * w).sum() / total)
+        (y0, y1, x0, x1), (cy, cx) = window, where
+        if not (max(y0, 0) - 0.5 <= cy <= min(y1, frames.shape[1]) - 0.5):
+            where = (np.nan, np.nan)
+        if not (max(x0, 0) - 0.5 <= cx <= min(x1, frames.shape[2]) - 0.5):
+            where = (np.nan, np.nan)
         out[i] = (*where, total)
 
 

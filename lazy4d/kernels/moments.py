@@ -186,7 +186,8 @@ def center_of_mass(frames, window, mask, threshold, background, out):
     background : float
         Subtracted from every pixel.
     out : ndarray of float64 [n, 3]
-        Filled with (y, x, total); y and x are nan where the total is 0 or a pixel that counts is nan.
+        Filled with (y, x, total); y and x are nan where the total is 0, a pixel that counts is nan, or negative pixels
+        throw the centre out of the window.
 
     Notes
     -----
@@ -220,8 +221,10 @@ def center_of_mass(frames, window, mask, threshold, background, out):
         else:
             _chosen_profiles(frames[i], y0, x0, keep, threshold, background, rows, columns, torques)
         total, y = _centre(rows)
-        out[i, 0] = y0 + y
-        out[i, 1] = x0 + _centre(columns)[1]
+        y, x = y0 + y, x0 + _centre(columns)[1]
+        inside = (y0 - 0.5 <= y) & (y <= y1 - 0.5) & (x0 - 0.5 <= x) & (x <= x1 - 0.5)
+        out[i, 0] = y if inside else np.nan
+        out[i, 1] = x if inside else np.nan
         out[i, 2] = total
 
 

@@ -175,6 +175,11 @@ def correct_ellipse(
     ValueError
         No ellipse is given and the signal was not calibrated with one.
 
+    Notes
+    -----
+    Interpolation blurs: a ring with a standard deviation of 1.5 pixels becomes 3 % wider by "bilinear", and not by
+    "cubic".
+
     See Also
     --------
     calibrate_ellipse : Measures it from a ring pattern.

@@ -156,6 +156,11 @@ def _top_hat(signal: BaseSignal, method: str, mask: Any, clip: bool, options: di
     rows, columns = (math.floor(r + 1e-6) for r in _pixels(signal, "radius", given["radius"]))
     if min(rows, columns) < 1:
         raise ValueError(f"expected a radius of at least a pixel, found radius={given['radius']!r}")
+    if max(rows, columns) > max(signal.frame_shape):
+        raise ValueError(
+            f"radius={given['radius']!r} is {max(rows, columns)} pixels, more than frames of shape "
+            f"{signal.frame_shape} have: an int is pixels, a float axis units, text carries its unit"
+        )
     if given["footprint"] not in ("disk", "square"):
         raise ValueError(f"footprint={given['footprint']!r} is not known: expected one of 'disk', 'square'")
     half_widths = footprint_rows(rows, columns, given["footprint"])

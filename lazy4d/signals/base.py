@@ -77,6 +77,7 @@ class BaseSignal(arithmetic.SignalOperators):
     _beside: dict[str, BaseSignal]  # results of the same walk, computed and cut with this signal, such as a score
     _signal_ndim: ClassVar[int | None] = None
     _class_of: ClassVar[dict[int, type[BaseSignal]]] = {}
+    _lost_by: ClassVar[frozenset[str]] = frozenset()  # operations whose results are of the plain class
 
     def __init_subclass__(cls, *, signal_ndim: int | None = None, default: bool = False, **kwargs: Any) -> None:
         """Note how many signal axes a class has, and whether it is the plain class of that many."""
@@ -309,9 +310,8 @@ class BaseSignal(arithmetic.SignalOperators):
         if kind is None:
             frame_shape = tuple(manager.frame_shape)
             own = type(self)
-            fits = own._fits(frame_shape) and (
-                own._signal_ndim is not None or len(frame_shape) == len(self.frame_shape)
-            )
+            same_ndim = own._signal_ndim is not None or len(frame_shape) == len(self.frame_shape)
+            fits = own._fits(frame_shape) and same_ndim and op not in own._lost_by
             kind = own if fits else BaseSignal._class_of.get(len(frame_shape), BaseSignal)
         result = kind(
             data,

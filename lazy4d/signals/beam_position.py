@@ -12,6 +12,7 @@ from lazy4d.signals import beam_fit
 from lazy4d.signals.base import BaseSignal
 from lazy4d.signals.calibration import BEAM_ENERGY
 from lazy4d.signals.dpc import color_image, field, phase, rotation, vectors
+from lazy4d.signals.frame_center import has_zero
 from lazy4d.units import PIXEL
 
 CENTER = "BeamPosition.center"
@@ -51,6 +52,8 @@ class BeamPosition(BaseSignal, signal_ndim=1):
     get_electric_field = field.get_electric_field
     get_magnetic_induction = field.get_magnetic_induction
     phase_retrieval = phase.phase_retrieval
+
+    _lost_by = frozenset({"isig", "rebin", "std", "sum", "var"})  # what these give are no positions
 
     @classmethod
     def _fits(cls, frame_shape: tuple[int, ...]) -> bool:
@@ -173,7 +176,8 @@ class BeamPosition(BaseSignal, signal_ndim=1):
         of_frames = any(one is not None for one in (scale, units, center))
         axes = self._frame_axes_noted() if of_frames else []
         calibration.calibrate(axes[::-1], scale, units, center)
-        self.axes_manager.set_calibration(None, None, None, scan_scale, scan_units, beam_energy)
+        for signal in (self, *self._beside.values()):
+            signal.axes_manager.set_calibration(None, None, None, scan_scale, scan_units, beam_energy)
         if of_frames:
             self._note(axes)
         if beam_energy is not None:
@@ -189,9 +193,9 @@ class BeamPosition(BaseSignal, signal_ndim=1):
         self._record("set_calibration", {name: value for name, value in given.items() if value is not None})
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """Give what `ufunc` makes of `inputs`, lazily; a difference of positions has its zero at (0, 0)."""
+        """Give what `ufunc` makes of `inputs`, lazily; positions less anything have their zero at (0, 0)."""
         result = super().__array_ufunc__(ufunc, method, *inputs, **kwargs)
-        if ufunc is np.subtract and all(isinstance(one, BeamPosition) for one in (*inputs, result)):
+        if ufunc is np.subtract and isinstance(inputs[0], BeamPosition) and isinstance(result, BeamPosition):
             result._counts_from_zero(None)
         return result
 
@@ -200,7 +204,9 @@ class BeamPosition(BaseSignal, signal_ndim=1):
     def _belongs_to(self, frame_axes: Sequence[Axis]) -> None:
         """Note the axes (ky, kx) of the frames in which the positions were found."""
         self.metadata.set_item(CENTER, [axis.size // 2 for axis in frame_axes])
-        self._note(frame_axes)
+        # Where nobody set a zero it is the middle, whatever cropping and reversing made of the offset.
+        middle = [axis.copy(offset=-axis.scale * (axis.size // 2)) for axis in frame_axes]
+        self._note([own if has_zero(own) else other for own, other in zip(frame_axes, middle, strict=True)])
 
     def _note(self, frame_axes: Sequence[Axis]) -> None:
         for name in ("scale", "offset", "units"):

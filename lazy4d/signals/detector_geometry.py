@@ -171,8 +171,8 @@ def set_detector_geometry(
         if angular is not None:
             if not math.isclose(size[1] / size[0], angular[1] / angular[0], rel_tol=0.02):
                 raise ValueError(
-                    f"expected a pixel size in the proportion of the scales, which are {_text(angular)} rad a pixel (x, "
-                    f"y), found {_text(size)} µm: give pixel_size=(x, y), or the camera length too to set the scales"
+                    f"expected a pixel size in the proportion of the scales, {_text(angular)} rad a pixel (x, y), found"
+                    f" {_text(size)} µm: give pixel_size=(x, y), or the camera length too to set the scales"
                 )
             length, to_scale = math.sqrt(size[0] * size[1] / (angular[0] * angular[1])) / 1e3, False
     if (length is None or size is None) and (camera_length is not None or pixel_size is not None):

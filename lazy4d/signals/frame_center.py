@@ -44,7 +44,10 @@ def has_zero(axis: Axis) -> bool:
     >>> has_zero(d.axes_manager["kx"])
     False
     """
-    return axis.units != PIXEL or 0 < -axis.offset / axis.scale < axis.size
+    place = -axis.offset / axis.scale
+    if axis.scale < 0:  # reversed: as far from the other end
+        place = axis.size - 1 - place
+    return axis.units != PIXEL or 0 < place < axis.size
 
 
 def frame_center(signal: BaseSignal, center: Any) -> tuple[float, float]:

@@ -22,6 +22,10 @@ BOUNDARIES = ("reflect", "nearest", "renormalise")
 FOOTPRINTS = ("square", "circle")
 
 
+FARTHEST = 32
+"""Lengths of the scan that a filter may reach beyond a position; more is a unit mistaken for another."""
+
+
 @dataclass(frozen=True, eq=False)
 class ScanFilter:
     """How one method combines neighbours: a function of `scan_filters`, its parameters after `missing`, its reach."""
@@ -157,7 +161,18 @@ def _sizes(given: dict[str, Any], axes: list[Axis], chosen: list[int]) -> list[i
             if not 0 < pixels < math.inf:
                 raise ValueError(f"expected a size above 0, found size={given['size']!r}")
             sizes[k] = 2 * round((pixels - 1) / 2) + 1 if pixels > 1 else 1
+        _within(axes[k], sizes[k] / 2, f"size={size!r}")
     return sizes
+
+
+def _within(axis: Axis, reach: float, said: str) -> int:
+    """The reach of a filter in whole positions, refused where it is so far beyond the scan that it is a mistake."""
+    if not reach <= FARTHEST * axis.size + 100:
+        raise ValueError(
+            f"{said} reaches {reach:g} positions along {axis.name!r}, which has {axis.size}: an int counts positions, a "
+            "float is in axis units, text carries its unit"
+        )
+    return int(reach)
 
 
 def _offsets(sizes: list[int], footprint: str) -> NDArray[np.int64]:
@@ -184,7 +199,7 @@ def _gaussian(axes: list[Axis], chosen: list[int], dtype: Any, boundary: str, op
         pixels = axes[k].length_to_pixels(sigma)
         if not 0 <= pixels < math.inf:
             raise ValueError(f"expected a sigma of at least 0, found sigma={given['sigma']!r}")
-        reach = int(float(given["truncate"]) * pixels + 0.5)
+        reach = _within(axes[k], float(given["truncate"]) * pixels + 0.5, f"sigma={sigma!r}")
         taps[k] = gaussian_taps(pixels, reach)
     return _separable(taps, dtype, boundary, given)
 

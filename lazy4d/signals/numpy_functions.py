@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ONE_VALUE_AT_A_TIME = {np.angle, np.around, np.clip, np.imag, np.nan_to_num, np.real, np.round}
 """Functions that give one value for each value, so that they can be a stage."""
+KNOWN_BEFOREHAND = {np.ndim, np.shape, np.size}
+"""Functions that ask for no value."""
 REDUCTIONS = {np.amax, np.amin, np.max, np.mean, np.min, np.std, np.sum, np.var}
 """Functions that signals have as methods with axes of their own."""
 
@@ -26,25 +28,29 @@ def apply_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
     function : callable
         Public function of numpy.
     args : tuple
-        Its positional arguments; a signal elsewhere than in the first place is computed.
+        Its positional arguments; of a function of one value at a time, numbers or arrays that broadcast to a frame.
     kwargs : dict
         Its keyword arguments.
 
     Returns
     -------
     BaseSignal or object
-        A lazy signal where the function works on one value at a time; else what numpy gives for the computed arrays.
+        A lazy signal where the function works on one value at a time; else what numpy gives for signals in memory.
 
     Raises
     ------
     TypeError
-        Reductions: which axes are meant could only be guessed.
+        Reductions, of which the axes could only be guessed; functions that would have to read a lazy signal whole.
+    ValueError
+        An array that does not broadcast to a frame.
 
     Examples
     --------
     >>> np.clip(d, 2, 40)
     <Diffraction2D, title: , dimensions: (4, 4|16, 16), uint16, lazy 8.2 kB, 1 block>
     """
+    if function in KNOWN_BEFOREHAND and len(args) == 1 and not kwargs:
+        return function(np.broadcast_to(np.zeros((), args[0].dtype), args[0].shape))
     if function in REDUCTIONS:
         name = function.__name__.removeprefix("a")
         raise TypeError(
@@ -52,8 +58,8 @@ def apply_function(function: Callable[..., Any], args: tuple[Any, ...], kwargs: 
             f"s.{name}(axis=...) over axes by name, or numpy.{function.__name__}(s.as_numpy())"
         )
     if function in ONE_VALUE_AT_A_TIME and args and hasattr(args[0], "nav_shape"):
-        return _one_value_at_a_time(function, args[0], _computed(args[1:]), _computed(kwargs))
-    return function(*_computed(args), **_computed(kwargs))
+        return _one_value_at_a_time(function, args[0], _in_memory(function, args[1:]), _in_memory(function, kwargs))
+    return function(*_in_memory(function, args), **_in_memory(function, kwargs))
 
 
 def _one_value_at_a_time(
@@ -61,7 +67,14 @@ def _one_value_at_a_time(
 ) -> BaseSignal:
     if "out" in kwargs:
         raise TypeError(f"{function.__name__} of a signal takes no out=: a signal is a value, so take the result")
-    dtype = function(np.zeros(1, signal.dtype), *args, **kwargs).dtype
+    for value in (*args, *kwargs.values()):
+        if np.ndim(value) and not _fits(np.shape(value), signal.frame_shape):
+            raise ValueError(
+                f"expected numbers, or arrays that broadcast to a frame of shape {signal.frame_shape}, in "
+                f"{function.__name__}, found shape {np.shape(value)}: for one value a position combine ufuncs with a "
+                "VirtualImage, such as numpy.minimum(s, limits)"
+            )
+    dtype = function(np.zeros(signal.frame_shape or 1, signal.dtype), *args, **kwargs).dtype
     frames = signal.frames.map_frames(
         partial(fill_with, function=function, args=args, options=kwargs), shape=signal.frame_shape, dtype=dtype
     )
@@ -82,12 +95,24 @@ def fill_with(
         out[...] = function(frames, *args, **options)
 
 
-def _computed(value: Any) -> Any:
-    """`value` with every signal in it as an ndarray."""
+def _fits(shape: tuple[int, ...], frame_shape: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, frame_shape) == frame_shape
+    except ValueError:
+        return False
+
+
+def _in_memory(function: Callable[..., Any], value: Any) -> Any:
+    """`value` with the array of every signal in it, refused where one is lazy."""
     if hasattr(value, "nav_shape") and hasattr(value, "as_numpy"):
-        return value.as_numpy()
+        if value.lazy:
+            raise TypeError(
+                f"numpy.{function.__name__} would read all of the lazy {value!r}: say so with s.compute() or "
+                "s.as_numpy(), or take s.map(function) for each frame"
+            )
+        return value.data
     if isinstance(value, dict):
-        return {key: _computed(item) for key, item in value.items()}
+        return {key: _in_memory(function, item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return type(value)(_computed(item) for item in value)
+        return type(value)(_in_memory(function, item) for item in value)
     return value

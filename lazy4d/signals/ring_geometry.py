@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.lazy import PerPosition
+from lazy4d.signals.beam.belonging import check_belongs
 from lazy4d.signals.ellipse import as_ellipse, ellipse_of
 from lazy4d.signals.frame_center import frame_center
 
@@ -42,6 +43,7 @@ def ring_centers(signal: BaseSignal, center: Any) -> tuple[tuple[float, float], 
             f"expected center as a signal of (y, x) in pixels at each of the {signal.nav_shape} positions (numpy "
             f"order), found {center!r}"
         )
+    check_belongs(center, signal)
     if center.nav_shape != signal.nav_shape:
         raise TypeError(f"a centre for all positions has to be known first, found {center!r}: compute it")
     return frame_center(signal, None), PerPosition(center.frames.data)

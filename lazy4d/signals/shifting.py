@@ -237,7 +237,8 @@ def per_position_shift(signal: BaseSignal, value: Any, what: str = "shifts") -> 
     signal : BaseSignal
         Whose frames they belong to.
     value : BaseSignal or array
-        A signal or array [nav..., 2], lazy or not, with (y, x) in pixels for each position; or one [2] for all.
+        A signal or array [nav..., 2], lazy or not, with (y, x) in pixels for each position; or one [2] for all. Two
+        numbers in a tuple or list are refused: elsewhere these mean (x, y).
     what : str, optional
         What they are, for errors.
 
@@ -253,10 +254,12 @@ def per_position_shift(signal: BaseSignal, value: Any, what: str = "shifts") -> 
 
     Examples
     --------
-    >>> per_position_shift(d, (1, 0.5))
+    >>> per_position_shift(d, np.array([1, 0.5]))
     array([1. , 0.5])
     """
     nav_shape = signal.nav_shape
+    if isinstance(value, tuple | list) and np.shape(value) == (2,):
+        raise TypeError(f"expected {what} as an array (y, x), found {value!r}: give numpy.array([y, x]), rows first")
     own = value.nav_shape + value.frame_shape if is_signal(value) else np.shape(value)
     each, all_alike = own == (*nav_shape, 2), own == (2,)
     if is_signal(value):

@@ -18,6 +18,7 @@ from lazy4d.lazy import Frames
 from lazy4d.lazy.chunks import normalize_chunks
 from lazy4d.lazy.frames import sum_dtype
 from lazy4d.signals.construction import axis_of, cast, compilable, is_split, joint_frames, marked_array, may_be_damaged
+from lazy4d.signals.ellipse import Ellipse, ellipse_of, write_ellipse
 
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
@@ -76,7 +77,12 @@ def transpose(
     axes = [axis.copy(navigate=k < nav_ndim) for k, axis in enumerate(order)]
     array = marked_array(signal).transpose(numbers)
     params = {"signal_axes": [a.name for a in reversed(axes[nav_ndim:])]}
-    return signal._derive(array, axes, "transpose", params)
+    result = signal._derive(array, axes, "transpose", params)
+    if len(signal.frame_axes) == 2 and numbers[nav_ndim:] == [len(rows) - 1, len(rows) - 2]:
+        known = ellipse_of(signal)  # frames mirrored at their diagonal, and the directions of ellipses with them
+        if known is not None:
+            write_ellipse(result, Ellipse(known.ratio, 90 - known.angle))
+    return result
 
 
 def _split_axes(signal: BaseSignal, rows: list[Axis], signal_axes: Any, navigation_axes: Any) -> tuple[list[Axis], int]:

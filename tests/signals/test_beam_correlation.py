@@ -243,7 +243,7 @@ def test_a_lazy_reference_is_computed_with_the_positions(scan: l4.Diffraction2D,
 def test_wrong_arguments(scan: l4.Diffraction2D) -> None:
     find = scan.get_direct_beam_position
     for method in METHODS:
-        with pytest.raises(ValueError, match=r"needs radius=.*s\.mean\(\)\.plot\(\)"):
+        with pytest.raises(ValueError, match=r"needs radius=.*s\.mean\(\)"):
             find(method)
         with pytest.raises(ValueError, match="radius of the beam above 0"):
             find(method, radius=0)
@@ -272,3 +272,11 @@ def test_wrong_arguments(scan: l4.Diffraction2D) -> None:
     with pytest.raises(ValueError, match="expected the same, since the beam is looked for as a circle"):
         find("cross_correlate", radius=0.8)
     assert find("cross_correlate", radius=8).shape == (3, 4, 2)
+
+
+@pytest.mark.parametrize("method", ["cross_correlate", "phase_correlate", "blur"])
+def test_a_disk_larger_than_the_frame_is_refused(method: str) -> None:
+    scan = l4.Diffraction2D(np.ones((2, 96, 128), "uint16"))
+    scan.set_calibration(scale=0.02, units="1/Å")
+    with pytest.raises(ValueError, match=r"3\.4 is 170 pixels, a disk larger than the frames .* a float in axis units"):
+        scan.get_direct_beam_position(method, radius=3.4)

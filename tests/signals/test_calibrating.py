@@ -138,7 +138,7 @@ def test_scale_from_a_lattice() -> None:
     assert given.calibrate_from_lattice("2.0 Å", distance=50, order=2).scale[0] == pytest.approx(0.02)
     assert given.calibrate_from_lattice(radius="0.5 1/Å", distance="1 1/Å").scale[0] == pytest.approx(0.01)
     assert given.calibrate_from_lattice(2.0, distance="100 px").scale[0] == pytest.approx(0.005)
-    assert "0.00%" in repr(given.calibrate_from_lattice(2.0, distance="100 px"))
+    assert "± 0%" in repr(given.calibrate_from_lattice(2.0, distance="100 px"))
     with pytest.raises(ValueError, match="either distance"):
         given.calibrate_from_lattice(2.0)
     with pytest.raises(ValueError, match="maximum of the autocorrelation"):

@@ -447,7 +447,7 @@ def test_colours_say_direction_and_length() -> None:
     values = np.stack([np.sin(angles), np.cos(angles)], -1)[None] * np.array([0.0, 0.5, 1.0, 2.0])[:, None, None]
     values[0, 5] = np.nan
     image = displaced(values).get_color_image(longest=1.0)
-    assert isinstance(image, l4.ColorImage)
+    assert isinstance(image, l4.signals.ColorImage)
     colors = image.as_numpy().astype(int)
     assert colors.shape == (4, 16, 3)
     assert (colors[0, 0] == 0).all()
@@ -548,7 +548,8 @@ def test_difference_of_positions_counts_from_zero(d: l4.Diffraction2D) -> None:
     moved = com - com.get_linear_plane("constant")
     assert moved.center == (0.0, 0.0)
     assert np.abs(moved.get_magnitude().as_numpy()).max() < 3
-    assert (com - 8.0).center == com.center
+    assert (com - 8.0).center == (0.0, 0.0)
+    assert (com + 1.0).center == com.center
     same = com
     same -= com.get_linear_plane("constant")
     assert same.center == np.subtract(com, com).center == (0.0, 0.0)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import dask
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import ndimage
 
 import lazy4d as l4
 from lazy4d.kernels import registration, scan_rows
 from lazy4d.lazy import Frames
+from lazy4d.signals.drift import positions
 
 DRIFT = np.array([(0, 0), (1.3, -0.6), (2.75, -2.2), (3.1, -4.45), (5.6, -4.9), (7.25, -7.5)])
 
@@ -45,7 +49,7 @@ def test_known_drift_at_realistic_noise(clean: Any, reference: Any, no_compute: 
     maps = l4.VirtualImage(counts(clean, 400.0))
     with no_compute:
         shifts = maps.estimate_drift(reference)
-    assert type(shifts) is l4.ScanShifts
+    assert type(shifts) is l4.signals.ScanShifts
     assert shifts.lazy
     shifts = shifts.compute()
     fixed = reference if isinstance(reference, int) else 0
@@ -107,6 +111,19 @@ def test_corrected_maps_agree(clean: Any, interpolation: str) -> None:
     assert np.isnan(whole).any()
 
 
+def test_every_scheduler(clean: Any, tmp_path: Path, scheduler: str) -> None:
+    maps = l4.VirtualImage(counts(clean[:3], 400.0))
+    s, _ = repeated(tmp_path, "file")
+    lines = maps.correct_scan_rows()
+    shifts = maps.estimate_drift("first")
+    found = l4.compute(shifts, maps.correct_drift(shifts), lines, s.correct_drift(WHOLE).get_total_intensity())
+    with dask.config.set(scheduler="synchronous"):
+        for one, other in zip((shifts, maps.correct_drift(shifts), lines), found, strict=False):
+            np.testing.assert_allclose(other.data, one.as_numpy(), rtol=1e-9, err_msg=scheduler)
+    area = np.arange(40 * 40 * 20).reshape(40, 40, 20).sum(axis=2)
+    np.testing.assert_array_equal(found[3].data, np.broadcast_to(area[12:29, 14:25], (3, 17, 11)))
+
+
 def test_lazy_shifts_keep_maps_lazy(clean: Any, no_compute: Any) -> None:
     maps = l4.VirtualImage(Frames.from_array(clean, 3, chunks=(2, 72, 80)))
     with no_compute:
@@ -157,6 +174,64 @@ def test_scans_are_put_in_order_without_a_change(kind: str, tmp_path: Path, no_c
     image = whole.get_total_intensity().as_numpy()
     assert np.isnan(image[~valid]).all()
     np.testing.assert_array_equal(image[1, 2:, :-3], area[12:30, 10:25].sum((2, 3)))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    moves=st.lists(st.tuples(st.integers(-7, 7), st.integers(-7, 7)), min_size=1, max_size=4),
+    rows=st.integers(1, 5),
+    columns=st.integers(1, 5),
+    crop=st.booleans(),
+    blocks=st.booleans(),
+)
+def test_any_movement_is_a_re_indexing(
+    moves: list[tuple[int, int]], rows: int, columns: int, crop: bool, blocks: bool
+) -> None:
+    shifts = np.array(moves)
+    frames = np.arange(1.0, 1 + len(moves) * rows * columns).reshape(len(moves), rows, columns, 1, 1)
+    y, x = positions.common_box(shifts, (rows, columns))
+    box = (y, x) if crop and y.stop > y.start and x.stop > x.start else (slice(0, rows), slice(0, columns))
+    expected = np.zeros((len(moves), rows, columns))
+    for t, (dy, dx) in enumerate(moves):
+        for a in range(rows):
+            for b in range(columns):
+                if 0 <= a - dy < rows and 0 <= b - dx < columns:
+                    expected[t, a, b] = frames[t, a - dy, b - dx, 0, 0]
+    chunks = (1, max(1, rows // 2), columns) if blocks else "auto"
+    stream = Frames.from_array(frames, 3, chunks=chunks)
+    for source in (stream, Frames.from_source(ArrayFile(frames))):
+        moved = positions.moved_frames(source, shifts, box)
+        np.testing.assert_array_equal(moved.data.compute()[..., 0, 0], expected[(slice(None), *box)])
+        np.testing.assert_array_equal(moved.valid.compute(), expected[(slice(None), *box)] > 0)
+        assert moved.incomplete == ("nan" if (expected[(slice(None), *box)] == 0).any() else "raise")
+
+
+class ArrayFile:
+    """The plainest source of frames: an array as if it were a file that cannot rearrange itself."""
+
+    incomplete = "raise"
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        self.array = array
+        self.nav_shape, self.frame_shape = array.shape[:3], array.shape[3:]
+        self.dtype, self.frame_nbytes = array.dtype, int(array[0, 0, 0].nbytes)
+        self.token = f"array-file-{array.shape}"
+
+    def open(self, box: Any) -> Any:
+        return ArrayFileBlock(self.array[tuple(box)].reshape(-1, *self.frame_shape))
+
+
+class ArrayFileBlock:
+    valid = None
+
+    def __init__(self, frames: NDArray[Any]) -> None:
+        self.frames = frames
+
+    def read(self, start: int, stop: int, out: NDArray[Any], window: Any = ()) -> None:
+        out[: stop - start] = self.frames[start:stop]
+
+    def close(self) -> None:
+        pass
 
 
 @pytest.mark.parametrize("kind", ["file", "array"])
@@ -291,4 +366,4 @@ def test_what_makes_no_sense_is_refused(clean: Any) -> None:
     with pytest.raises(TypeError, match="leave one of them out"):
         maps.correct_scan_rows(np.zeros(72), reach=1)
     with pytest.raises(ValueError, match="has no score"):
-        _ = l4.ScanShifts(np.zeros((3, 2))).score
+        _ = l4.signals.ScanShifts(np.zeros((3, 2))).score

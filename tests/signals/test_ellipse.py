@@ -129,7 +129,7 @@ def test_derivatives_of_the_model(profile: Any) -> None:
     model = RingModel(np.ones((40, 44)), np.ones((40, 44), bool), np.array([0.8, 1.25]), profile)
     model.choose(np.array([20.0, 22.0]), np.zeros(2), 6.0, 16.0)
     params = np.array([20.3, 21.6, 0.02, -0.03, 11.0, 1.7, 3.0, 0.4, -0.2])
-    heights = np.random.default_rng(0).uniform(1, 5, model.sectors)
+    heights = np.random.default_rng(0).uniform(1, 5, model.nodes)
     _, jacobian, _ = model.evaluate(params, heights)
     for k in range(9):
         h = np.zeros(9)

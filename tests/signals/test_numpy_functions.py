@@ -40,10 +40,28 @@ def test_reductions_say_which_method_is_meant(function: Any, simple: Any) -> Non
         function(simple)
 
 
-def test_everything_else_works_on_computed_arrays(simple: Any) -> None:
-    assert np.median(simple) == np.median(simple.as_numpy())
-    np.testing.assert_array_equal(np.stack([simple, simple])[1], simple.as_numpy())
+def test_everything_else_works_on_signals_in_memory(simple: Any) -> None:
+    known = simple.compute()
+    assert np.median(known) == np.median(known.data)
+    np.testing.assert_array_equal(np.stack([known, known])[1], known.data)
     assert np.shape(simple) == simple.shape
+
+
+@pytest.mark.parametrize("function", [np.median, np.argmax, np.nansum, np.cumsum])
+def test_nothing_is_read_whole_without_being_told(function: Any, simple: Any, no_compute: Any) -> None:
+    with no_compute, pytest.raises(TypeError, match="would read all of the lazy"):
+        function(simple)
+    with no_compute, pytest.raises(TypeError, match="would read all of the lazy"):
+        np.concatenate([simple, simple])
+
+
+def test_limits_are_those_of_a_frame(simple: Any) -> None:
+    limits = np.arange(10.0) / 3
+    np.testing.assert_array_equal(np.clip(simple, 0, limits).as_numpy(), np.clip(simple.as_numpy(), 0, limits))
+    with pytest.raises(ValueError, match=r"broadcast to a frame of shape \(12, 10\).*found shape \(4, 5, 1, 1\)"):
+        np.clip(simple, 0, np.ones((4, 5, 1, 1)))
+    with pytest.raises(ValueError, match=r"found shape \(20, 1, 1\)"):
+        np.clip(simple, 0, np.ones((20, 1, 1)))
 
 
 def test_a_signal_is_a_value(simple: Any) -> None:

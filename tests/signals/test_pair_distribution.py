@@ -97,7 +97,7 @@ def test_the_sine_transform_of_an_analytic_pair(units: str, low_k: str) -> None:
     a, factor = 0.3, 1.0 if units == "1/Å" else 10.0
     k = 0.005 + 0.01 * np.arange(300)
     q = 2 * np.pi * k
-    phi = l4.ReducedIntensity1D(np.stack([q * np.exp(-a * q**2), -2 * q * np.exp(-a * q**2)]))
+    phi = l4.signals.ReducedIntensity1D(np.stack([q * np.exp(-a * q**2), -2 * q * np.exp(-a * q**2)]))
     axis = phi.frame_axes[0]
     axis.scale, axis.offset, axis.units = 0.01 * factor, 0.005 * factor, units
     g = phi.get_pdf(6.0, 0.05, damping=None, low_k=low_k)
@@ -109,7 +109,7 @@ def test_the_sine_transform_of_an_analytic_pair(units: str, low_k: str) -> None:
 def test_what_is_below_the_first_bin_is_a_straight_line() -> None:
     a = 0.02
     q = 2 * np.pi * K[8:]
-    phi = l4.ReducedIntensity1D(q * np.exp(-a * q**2))
+    phi = l4.signals.ReducedIntensity1D(q * np.exp(-a * q**2))
     axis = phi.frame_axes[0]
     axis.scale, axis.offset, axis.units = 0.01, K[8], "1/Å"
     r = 0.05 * np.arange(61)
@@ -161,7 +161,7 @@ def test_lazy_at_each_position_with_missing_ones(no_compute: Any) -> None:
     with no_compute:
         g = s.get_pdf({"Cu": 1}, (0.1, 3.0), r_max=6.0, dr=0.05)
         phi = s.get_reduced_intensity({"Cu": 1}, (0.1, 3.0))
-    assert type(phi) is l4.ReducedIntensity1D
+    assert type(phi) is l4.signals.ReducedIntensity1D
     assert type(g) is l4.Signal1D
     assert [entry.op for entry in g.history[-2:]] == ["get_reduced_intensity", "get_pdf"]
     found = g.as_numpy()

@@ -85,6 +85,20 @@ def test_powers_add_up_to_the_variance_and_the_last_order_is_counted_once() -> N
     assert polar(alternating[None]).get_angular_power().as_numpy()[0, 5] == pytest.approx(0.04)
 
 
+def test_power_of_a_pattern_on_the_detector() -> None:
+    """1 + a cos 6φ drawn on pixels: a² / 2 at order 6 after integration, but for the width of the bins."""
+    y, x = np.indices((96, 100)) - np.array([47.3, 52.1])[:, None, None]
+    pattern = 1 + 0.5 * np.cos(6 * np.arctan2(y, x) + 0.4)
+    s = l4.Diffraction2D(np.stack([pattern, 3 * pattern]))
+    s.set_calibration(scale=1.0, units="1/nm", center=(52.1, 47.3))
+    polar_signal = s.get_azimuthal_integral2d(4, 60, radial_range=(20.0, 44.0), splitting="exact", mean=True)
+    power = polar_signal.get_angular_power().as_numpy()
+    np.testing.assert_allclose(power[..., 6], 0.125 * np.sinc(6 / 60) ** 2, rtol=0.01)
+    assert np.abs(np.delete(power, 6, axis=-1)).max() < 2e-4
+    six, four = polar_signal.get_symmetry_coefficient([6, 4])
+    assert (six.as_numpy() > 500 * np.abs(four.as_numpy())).all()
+
+
 def test_a_masked_ring_keeps_its_power() -> None:
     azimuth = np.arange(60) * 2 * np.pi / 60
     ring = 1 + 0.4 * np.cos(4 * azimuth)
@@ -203,6 +217,23 @@ def test_order_and_size_of_blocks_do_not_matter(method: str, chunks: Any) -> Non
     np.testing.assert_allclose(cut, whole, rtol=1e-10)
     turned = polar(frames[::-1, ::-1].copy(), chunks).get_variance(method, poisson=True).as_numpy()
     np.testing.assert_allclose(turned[::-1, ::-1] if method == "ring" else turned, whole, rtol=1e-10)
+
+
+def test_every_scheduler(scheduler: str) -> None:
+    frames = np.random.default_rng(4).poisson(9.0, (4, 5, 3, 8)).astype("uint16")
+    s, plain = polar(frames, ((1, 3), (2, 2, 1))), polar(frames)
+
+    def results(of: Any) -> list[Any]:
+        several = [of.get_variance(method, poisson=True, gain=2.0) for method in METHODS]
+        return [
+            *several,
+            of.get_angular_correlation(),
+            of.get_symmetry_coefficient(2),
+            of.get_full_pearson_correlation(),
+        ]
+
+    for found, expected in zip(l4.compute(*results(s)), results(plain), strict=True):
+        np.testing.assert_allclose(found.data, expected.as_numpy(), rtol=1e-10, atol=1e-14, err_msg=scheduler)
 
 
 def test_missing_frames_are_left_out() -> None:

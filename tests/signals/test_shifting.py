@@ -182,7 +182,7 @@ def test_a_sum_of_shifted_frames_is_made_a_mean() -> None:
 @pytest.mark.parametrize(("incomplete", "present"), [("nan", 28), ("zero", 30)])
 def test_missing_frames_cover_nothing_unless_they_are_zeros(incomplete: str, present: int) -> None:
     scan = descan_scan(chunks=2, incomplete=incomplete, damaged=(3, 8))
-    for shifts in (np.zeros((6, 5, 2)), (0.0, 0.0), None):
+    for shifts in (np.zeros((6, 5, 2)), np.zeros(2), None):
         assert scan.get_shift_coverage(shifts=shifts).as_numpy()[5, 5] == present
 
 
@@ -199,7 +199,7 @@ def test_one_lazy_shift_for_all(simple: l4.Diffraction2D, no_compute: Any) -> No
 def test_parameters_of_kernels(simple: l4.Diffraction2D) -> None:
     assert isinstance(per_position_shift(simple, random_shifts()), PerPosition)
     assert isinstance(per_position_shift(simple, l4.Signal1D(np.zeros(2))), SharedLazy)
-    assert per_position_shift(simple, [1, 2]).dtype == np.float64
+    assert per_position_shift(simple, np.array([1, 2])).dtype == np.float64
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,11 @@ def _integral(
     """The signal of one number of each bin, of class `kind`."""
     frames = image_frames(signal, "an azimuthal integral")
     if options["correct_solid_angle"]:
+        if bins.centers is not None:
+            raise ValueError(
+                "expected correct_solid_angle=False with one centre a position: solid angles are those about one axis. "
+                "Centre the patterns first (center_direct_beam), or give one centre for all"
+            )
         frames = divided_by_solid_angle(frames, signal, bins.grid.center)
     chosen = STATISTICS[options["statistic"]], bool(options["skip_nan"])
     shape = tuple(axis.size for axis in axes)

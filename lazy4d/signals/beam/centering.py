@@ -10,8 +10,8 @@ from lazy4d.axes import Axis
 from lazy4d.kernels.shift_center import center_at, center_found
 from lazy4d.lazy.stage import Kernel
 from lazy4d.signals.arithmetic import is_signal
+from lazy4d.signals.beam.belonging import check_belongs
 from lazy4d.signals.beam.position import FINDERS, get_direct_beam_position
-from lazy4d.signals.beam_position import BeamPosition
 from lazy4d.signals.shifting import per_position_shift, prepared
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def center_direct_beam(
         kernel: Any = center_found
         params: tuple[Any, ...] = (Kernel(finder.kernel), move, center, value, *finder.params)
     elif position is not None:
-        _check_frames(position, center)
+        check_belongs(position, signal)
         kernel, params = center_at, (per_position_shift(signal, position, "positions"), move, center, value)
     else:
         kernel, params = move, (per_position_shift(signal, shifts), value)
@@ -119,15 +119,3 @@ def _centred(axis: Axis) -> Axis:
     result = axis.copy()
     result.offset = -axis.scale * (axis.size // 2)
     return result
-
-
-def _check_frames(position: Any, center: np.ndarray) -> None:
-    """Refuse positions that were found in frames of another size: their pixels are others."""
-    if not isinstance(position, BeamPosition) or position.metadata.get_item("BeamPosition.center", None) is None:
-        return
-    if position.center != tuple(center):
-        raise ValueError(
-            f"the positions belong to frames with the middle at pixel {position.center} (numpy order), found frames "
-            f"with the middle at {tuple(center.tolist())}: find the beam in the frames as they are now (after cropping "
-            "or binning), or give the positions as an array in their pixels"
-        )

@@ -197,12 +197,18 @@ def radius_in_pixels(signal: BaseSignal, radius: Any, method: str) -> float:
     if radius is None:
         raise ValueError(
             f"method {method!r} needs radius=, that of the direct beam's disk: an int in pixels, a float in axis units "
-            'or text as "8 mrad". See it with s.mean().plot(), or take half the width of the disk in one frame; with '
+            'or text as "8 mrad". See it in s.mean(), or take half the width of the disk in one frame; with '
             "the convergence semi-angle and calibrated axes it is that angle"
         )
     y, x = (float(axis.length_to_pixels(radius)) for axis in signal.frame_axes)
     if not min(y, x) > 0:
         raise ValueError(f"expected a radius of the beam above 0, found {radius!r}, which is {min(y, x):g} pixels")
+    if max(y, x) > min(signal.frame_shape) / 2:
+        raise ValueError(
+            f"the radius {radius!r} is {max(y, x):g} pixels, a disk larger than the frames of shape "
+            f"{signal.frame_shape}: expected an int in pixels, a float in axis units ({signal.frame_axes[1].units}) or "
+            'text with its unit, such as "8 mrad" or "4.5 px"'
+        )
     if max(y, x) > 1.02 * min(y, x):
         raise ValueError(
             f"the radius {radius!r} is {x:g} pixels along {signal.frame_axes[1].name!r} and {y:g} along "
@@ -225,7 +231,8 @@ def _template(signal: BaseSignal, template: Any, radius: Any, method: str) -> Te
     if isinstance(template, str):
         if template not in TEMPLATES:
             names = ", ".join(map(repr, TEMPLATES))
-            raise ValueError(f"template {template!r} is not known: expected one of {names}, or a 2-D array")
+            more = ", 'mean'" if method == "phase_correlate" else ""
+            raise ValueError(f"template {template!r} is not known: expected one of {names}{more}, or a 2-D array")
         return TEMPLATES[template](radius_in_pixels(signal, radius, method))
     return given_template(known_array(template, "a template"))
 
@@ -242,7 +249,11 @@ def _pattern(signal: BaseSignal, reference: Any) -> NDArray[Any] | SharedLazy:
             f"expected a reference that is the name of a template, 'mean', or one pattern of the frames' shape "
             f"{signal.frame_shape} (numpy order), found shape {tuple(pattern.shape)} and dtype {pattern.dtype}"
         )
-    return SharedLazy(pattern) if hasattr(pattern, "dask") else pattern
+    if hasattr(pattern, "dask"):
+        return SharedLazy(pattern)
+    if not np.isfinite(pattern).any() or np.ptp(pattern[np.isfinite(pattern)]) == 0:
+        raise ValueError("expected a reference that shows the beam, found one that is the same, or NaN, everywhere")
+    return pattern
 
 
 def _place(signal: BaseSignal, center: Any) -> NDArray[np.float64]:
@@ -250,7 +261,13 @@ def _place(signal: BaseSignal, center: Any) -> NDArray[np.float64]:
     if not (isinstance(center, tuple | list) and len(center) == 2):
         raise ValueError(f"expected center as (x, y), found {center!r}")
     y, x = signal.frame_axes
-    return np.array([y.to_pixels(center[1]), x.to_pixels(center[0])], np.float64)
+    place = np.array([y.to_pixels(center[1]), x.to_pixels(center[0])], np.float64)
+    if not ((place >= -0.5) & (place < np.array(signal.frame_shape) - 0.5)).all():
+        raise ValueError(
+            f"expected center inside frames of shape {signal.frame_shape}, found {center!r}, which is pixel "
+            f"{tuple(place.tolist())} (numpy order)"
+        )
+    return place
 
 
 def _points(subpixel: str | None, upsample: int) -> int:

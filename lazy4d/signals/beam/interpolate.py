@@ -78,6 +78,8 @@ def interpolate(
         raise ValueError(
             f"{signal!r} is a single frame, with no positions to interpolate between: use get_direct_beam_position"
         )
+    if method == "interpolate":
+        raise ValueError("expected a method that looks at frames, such as by='cross_correlate', found 'interpolate'")
     chosen = sampled_positions(signal, sample)
     found = get_direct_beam_position(signal.inav[chosen], method, **options)
     frames = _scattered(found.frames, np.flatnonzero(chosen), signal.nav_shape)
@@ -113,6 +115,8 @@ def sampled_positions(signal: BaseSignal, sample: Any) -> NDArray[np.bool_]:
             lines.append((at < side) | (at >= size - side))
     elif isinstance(sample, int | np.integer | tuple | list):
         given = list(sample)[::-1] if isinstance(sample, tuple | list) else [sample] * len(shape)
+        if not all(isinstance(n, int | np.integer) for n in given):
+            raise TypeError(f"expected whole numbers of positions in sample, found {sample!r}")
         counts = [int(n) for n in given]
         if len(counts) != len(shape) or min(counts) < 1:
             raise ValueError(
@@ -120,6 +124,8 @@ def sampled_positions(signal: BaseSignal, sample: Any) -> NDArray[np.bool_]:
                 f"(x first), found {sample!r}"
             )
         lines = [_spread(size, count) for size, count in zip(shape, counts, strict=True)]
+    elif isinstance(sample, float):
+        raise TypeError(f"expected sample as a whole number of positions, found {sample!r}")
     else:
         inside = navigation_mask(signal, sample)
         chosen = np.asarray(known_mask(inside))

@@ -40,12 +40,12 @@ def center_of_mass_finder(
     threshold : float, optional
         Only pixels above this intensity (after subtraction of the background) count.
     background : float, optional
-        Subtracted from every pixel that counts.
+        Subtracted from every pixel that counts; with ``threshold=0`` what is then negative does not count.
 
     Returns
     -------
     Finder
-        Gives NaN where nothing counts.
+        Gives NaN where nothing counts, or where negative pixels throw the centre out of the window.
 
     Raises
     ------

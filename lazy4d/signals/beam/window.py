@@ -34,6 +34,8 @@ def selection(
     inside = mask_of(mask, (x, y))
     edges = np.array([rows.start, rows.stop, columns.start, columns.stop], np.int64)
     low = -np.inf if threshold is None else float(threshold)
+    if math.isnan(low) or not math.isfinite(background):
+        raise ValueError(f"expected numbers, found threshold={threshold!r} and background={background!r}")
     options = {
         "window": [int(edge) for edge in edges],
         "mask": mask,

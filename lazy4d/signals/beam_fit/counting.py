@@ -27,7 +27,7 @@ def position_weights(signal: BaseSignal, mask: Any = None, weights: Any = None) 
     mask : ROI, bool ndarray [nav...] or VirtualImage of bool, optional
         Positions outside, or False, have the weight 0.
     weights : ndarray [nav...] or VirtualImage, optional
-        Their weights otherwise; what is not above 0 (NaN too) counts as 0.
+        Their weights otherwise; what is not above 0, or not finite, counts as 0.
 
     Raises
     ------
@@ -48,7 +48,7 @@ def position_weights(signal: BaseSignal, mask: Any = None, weights: Any = None) 
         array = position_array(signal, weights, "weights of positions")
         if array.dtype.kind not in "biuf":
             raise ValueError(f"expected weights of positions as real numbers, found dtype {array.dtype}")
-        parts.append(array)
+        parts.append(np.where(np.isfinite(array), array, 0))
     if may_be_damaged(signal) and signal.frames.incomplete == "zero":  # zeros there are no positions
         parts.append(signal.frames.valid)
     return PerPosition(reduce(mul, parts)) if parts else None

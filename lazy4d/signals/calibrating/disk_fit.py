@@ -101,11 +101,11 @@ def fit_direct_beam_disk(
 
     Notes
     -----
-    Least squares over the pixels near the edge: ``A_s erfc((r - R + σ²/2R) / (√2 σ)) / 2`` on a smooth background, with
-    a height A_s of its own in every sector of 1.5 pixels. The term ``σ²/2R`` is the way a blurred round edge moves
-    inwards. A disk that fades towards its edge is found smaller, by hundredths of a pixel where the edge is sharp and
-    by a fifth where it is blurred by more than a pixel. Where the beam wanders over the scan, the mean shows it
-    blurred; centre the frames first, or measure one pattern. Other disks that overlap the edge bias it: mask them.
+    Least squares over the pixels near the edge: ``A(φ) erfc((r - R + σ²/2R) / (√2 σ)) / 2`` on an even background, with
+    a height A free along the edge. The term ``σ²/2R`` is the way a blurred round edge moves inwards. A disk that fades
+    towards its edge is found smaller, by hundredths of a pixel where the edge is sharp and by a fifth where it is
+    blurred by more than a pixel. Where the beam wanders over the scan, the mean shows it blurred; centre the frames
+    first, or measure one pattern. Other disks that overlap the edge bias it: mask them.
 
     Examples
     --------

@@ -126,10 +126,10 @@ def calibrate_ellipse(
 
     Notes
     -----
-    Least squares over pixels: a Gaussian ring on a smooth background, whose height is free in every sector of 1.5
-    pixels, so that a spotty ring does no harm and each part counts by its intensity; pixels are weighted by the
-    variance of counts. See `lazy4d.signals.calibrating.ring_fit`. The errors say what the noise does; a ring of a few
-    spots only holds its shape less well than they say.
+    Least squares over pixels: a Gaussian ring on a smooth background, whose height is free along the ring, so that a
+    spotty ring does no harm and each part counts by its intensity; pixels are weighted by the variance of counts, and
+    those that stand alone (hot and dead ones) are left out. See `lazy4d.signals.calibrating.ring_fit`. The errors say
+    what the noise does; a ring of a few spots only holds its shape less well than they say.
 
     Examples
     --------

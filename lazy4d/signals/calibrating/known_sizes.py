@@ -225,7 +225,7 @@ def calibrate_from_lattice(
     --------
     >>> s = d.copy()
     >>> s.calibrate_from_lattice("2.0 Å", distance=25)
-    <Calibration: 0.02 1/Å a pixel ± 0.00%, from a lattice vector of 25.000 ± 0.000 pixels known to be 0.5 1/Å>
+    <Calibration: 0.02 1/Å a pixel ± 0%, from a lattice vector of 25.000 ± 0.000 pixels known to be 0.5 1/Å>
     """
     if (distance is None) == (radial_range is None):
         raise ValueError(

@@ -1,15 +1,16 @@
 """Least-squares fit of a ring, or of the edge of a disk, to the pixels of a pattern: centre, shape, radius and width.
 
-The model of a pixel at the offset d from the centre, in sector s of the azimuth, with ``r = |E d|``, is::
+The model of a pixel at the offset d from the centre, at the azimuth φ, with ``r = |E d|``, is::
 
-    I = A_s g((r - r0) / w) + b0 + b1 t + b2 t²        t = (r - middle) / reach
+    I = A(φ) g((r - r0) / w) + b0 + b1 t + b2 t²        t = (r - middle) / reach
 
 E is symmetric with determinant 1 and makes the ring round; g is a Gaussian for a ring, and for the edge of a disk the
 complementary error function ``erfc(u / √2) / 2``, with b1 = b2 = 0 and u moved by ``w / 2 r0``: blurred, a round edge
-moves inwards. Every sector has its own amplitude: a ring of a few bright spots is
-fitted as well as an even one, each sector counting by its intensity. Pixels are weighted by the inverse of the expected
-variance of counts, found from the model itself; its scale, such as the number of frames behind a mean, comes from the
-residuals.
+moves inwards. The height A(φ) is free at nodes about two pixels apart along the ring, and linear between them, so that
+a ring of a few bright spots is fitted as well as an even one, each part counting by its intensity. (Constant steps in
+place of lines would bias the shape: within a step, brighter pixels are not at random radii.) Pixels are weighted by the
+inverse of the expected variance of counts, found from the model itself; its scale, such as the number of frames behind
+a mean, comes from the residuals.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ Floats = NDArray[np.float64]
 STEPS, REWEIGHTED = 40, 4
 PRECISE = 1e-6
 """Pixels: a step that changes no place by more ends the fit."""
-LENGTH = 1.5
-"""Pixels: of a sector, unless a ring is faint."""
+LENGTH = 2.0
+"""Pixels between the nodes of the height, unless a ring is faint."""
 EVIDENT = 3.0
-"""How many of its standard deviations the height of a sector should have."""
+"""How many of its standard deviations the height at a node should have."""
 NARROWEST = 0.15
 """Pixels: a pixel is wider than any ring that would be narrower."""
 CENTER, STRAIN, RADIUS, WIDTH, SLOPES = slice(0, 2), slice(2, 4), 4, 5, slice(6, 9)
@@ -53,8 +54,8 @@ class Ring:
         Root mean square of what the model leaves, over the root mean square of the ring.
     converged : bool
         False where the fit still moved after its last step.
-    heights, height_errors : ndarray [sectors]
-        Of the sectors, and their standard deviations.
+    heights, height_errors : ndarray [nodes]
+        At the nodes, and their standard deviations.
     """
 
     center: Floats
@@ -132,7 +133,7 @@ class RingModel:
         self.grid = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float64) for n in values.shape), indexing="ij"), -1)
 
     def choose(self, center: Floats, strain: Floats, low: float, high: float, length: float = LENGTH) -> None:
-        """Take the pixels with radii between `low` and `high`, and sort them into sectors of a length in pixels."""
+        """Take the pixels with radii between `low` and `high`, with a node of the height every `length` pixels."""
         offsets = ((self.grid - center) * self.steps) @ straightening(strain)
         radii = np.hypot(offsets[..., 0], offsets[..., 1])
         used = self.counted & (radii >= low) & (radii <= high)
@@ -145,10 +146,12 @@ class RingModel:
         self.at, self.data = self.grid[used], self.values[used]
         number = int(np.clip(math.pi * (low + high) / length, 8, 720))
         azimuth = np.arctan2(offsets[used][:, 0], offsets[used][:, 1])
-        found = np.minimum(((azimuth + math.pi) * (number / (2 * math.pi))).astype(np.int64), number - 1)
-        self.sector = np.unique(found, return_inverse=True)[1]
-        self.sectors = int(self.sector.max()) + 1
-        self.silent = np.zeros(self.sectors, bool)
+        place = (azimuth + math.pi) * (number / (2 * math.pi))
+        below = np.minimum(place.astype(np.int64), number - 1)
+        self.share = place - below
+        self.between = np.stack([below, (below + 1) % number])
+        self.nodes = number
+        self.silent = np.zeros(number, bool)
         self.middle, self.reach = 0.5 * (low + high), 0.5 * (high - low)
 
     def radii(self, params: Floats) -> tuple[Floats, Floats]:
@@ -168,7 +171,7 @@ class RingModel:
         return r, slopes
 
     def start(self, center: Floats, strain: Floats) -> tuple[Floats, Floats]:
-        """Parameters to begin with: from the radii of the brightest parts of the sectors, and amplitudes."""
+        """Parameters to begin with: from where the brightest pixels are, and heights at the nodes."""
         params = np.concatenate([center, strain, [self.middle, self.reach / 3], np.zeros(3)])
         r, _ = self.radii(params)
         bins = np.clip(((r - r.min()) / max(float(np.ptp(r)), 1e-9) * 12).astype(np.int64), 0, 11)
@@ -179,7 +182,7 @@ class RingModel:
             params[RADIUS] = r.min() + float(np.ptp(r)) * share.mean()
             params[WIDTH] = max(0.5, self.reach / 6)
             params[6] = outside
-            return params, np.full(self.sectors, inside - outside)
+            return params, np.full(self.nodes, inside - outside)
         low = np.array([np.median(self.data[bins == k]) if (bins == k).any() else np.nan for k in (0, 1, 10, 11)])
         above = np.maximum(self.data - np.nanmean(low), 0)
         weight = above**2  # spots count, the noise between them does not
@@ -187,16 +190,41 @@ class RingModel:
         params[WIDTH] = np.sqrt(np.average((r - params[RADIUS]) ** 2, weights=weight)) if weight.any() else 1.0
         params[WIDTH] = np.clip(params[WIDTH], 0.5, self.reach)
         params[6] = np.nanmean(low)
-        return params, np.full(self.sectors, float(np.percentile(above, 90)))
+        return params, np.full(self.nodes, float(np.percentile(above, 90)))
+
+    def height(self, heights: Floats) -> Floats:
+        """The height of the ring at each pixel, between those of two nodes."""
+        return heights[self.between[0]] * (1 - self.share) + heights[self.between[1]] * self.share
+
+    def gathered(self, values: Floats) -> Floats:
+        """The sum of values of pixels by the nodes they lie between, each by its share."""
+        below, above = self.between
+        return np.asarray(
+            np.bincount(below, values * (1 - self.share), self.nodes)
+            + np.bincount(above, values * self.share, self.nodes)
+        )
+
+    def overlaps(self, values: Floats) -> Floats:
+        """The matrix [nodes, nodes] of the sums of values by both shares, for the nodes that count."""
+        (below, above), f, n = self.between, self.share, self.nodes
+        matrix = np.diag(np.bincount(below, values * (1 - f) ** 2, n) + np.bincount(above, values * f * f, n))
+        between = np.bincount(below, values * f * (1 - f), n)
+        at = np.arange(n)
+        matrix[at, (at + 1) % n] += between
+        matrix[(at + 1) % n, at] += between
+        matrix[self.silent] = matrix[:, self.silent] = 0.0
+        diagonal = matrix[at, at]
+        matrix[at, at] = np.where(diagonal > 1e-9 * diagonal.max(), diagonal * (1 + 1e-6), 1e200)
+        return matrix
 
     def evaluate(self, params: Floats, heights: Floats) -> tuple[Floats, Floats, Floats]:
-        """Model, its derivatives [pixels, 9] by the shared parameters, and by the height of the pixel's sector."""
+        """Model, its derivatives [pixels, 9] by the shared parameters, and by the height of the ring there."""
         r, slopes = self.radii(params)
         width, radius = params[WIDTH], params[RADIUS]
         inward = width**2 / (2 * radius) if self.profile is edge else 0.0  # blurred, a round edge moves inwards
         u = (r - radius + inward) / width
         g, change = self.profile(u)
-        height = heights[self.sector]
+        height = self.height(heights)
         t = (r - self.middle) / self.reach
         b0, b1, b2 = params[SLOPES]
         by_u = height * change / width
@@ -224,7 +252,7 @@ def measure(model: RingModel, center: Floats, strain: Floats, low: float, high: 
 
     Notes
     -----
-    The pixels are chosen again about the centre and the shape found at first. Where some sectors make up the ring, the
+    The pixels are chosen again about the centre and the shape found at first. Where some nodes make up the ring, the
     others are then set to 0, so that what they find in the noise pulls at nothing.
     """
     sloped = model.profile is not edge  # beside an edge, a slope would be taken for a part of it
@@ -233,7 +261,7 @@ def measure(model: RingModel, center: Floats, strain: Floats, low: float, high: 
     found = fit_ring(model, *model.start(center, strain), free)
     shown = float((found.heights / found.height_errors).mean())
     length = LENGTH * float(np.clip((EVIDENT / max(shown, 1e-3)) ** 2, 1, 1e3))
-    if length > LENGTH:  # so faint that short sectors would find rings in their noise
+    if length > LENGTH:  # so faint that close nodes would find rings in their noise
         model.choose(center, strain, low, high, length)
         found = fit_ring(model, *model.start(center, strain), free)
     model.choose(found.center, found.strain, low, high, length)
@@ -263,11 +291,11 @@ def fit_ring(model: RingModel, params: Floats, heights: Floats, free: NDArray[np
     params, heights : ndarray
         Where to start, as of `RingModel.start`.
     free : bool ndarray [9]
-        Which of the shared parameters may change.
+        Which of the parameters shared by all pixels may change.
 
     Notes
     -----
-    Heights of the sectors share no pixel, so they are eliminated from the normal equations, whose size stays 9.
+    The heights enter linearly, and are eliminated from the normal equations of the others, whose size stays 9.
     """
     fitted, jacobian, g = model.evaluate(params, heights)
     converged = False
@@ -293,9 +321,9 @@ def fit_ring(model: RingModel, params: Floats, heights: Floats, free: NDArray[np
                 converged = True
                 break
     left = model.data - fitted
-    ring = heights[model.sector] * g
+    ring = model.height(heights) * g
     _, _, normal = _step(model, fitted, jacobian, g, weights, free, 0.0)
-    freedom = max(model.data.size - model.sectors - int(free.sum()), 1)
+    freedom = max(model.data.size - model.nodes - int(free.sum()), 1)
     scale = float(weights @ left**2) / freedom
     covariance = np.zeros((9, 9))
     covariance[np.ix_(free, free)] = np.linalg.pinv(normal, hermitian=True) * scale
@@ -309,7 +337,7 @@ def fit_ring(model: RingModel, params: Floats, heights: Floats, free: NDArray[np
         float(np.sqrt(np.mean(left**2))) / size if size else math.inf,
         converged,
         heights,
-        np.sqrt(scale / (np.bincount(model.sector, weights * g * g, model.sectors) + 1e-200) + 1e-200),
+        np.sqrt(scale * np.diag(np.linalg.inv(model.overlaps(weights * g * g))) + 1e-200),
     )
 
 
@@ -329,20 +357,19 @@ def _step(
     damping: float,
 ) -> tuple[Floats, Floats, Floats]:
     """The change of shared parameters and of heights, and the normal matrix of the free shared ones."""
-    number, sector = model.sectors, model.sector
     left = model.data - fitted
     j = jacobian[:, free]
     weighted = j * weights[:, None]
-    own = np.bincount(sector, weights * g * g, number) + 1e-300
-    own[model.silent] = 1e300  # stays 0
-    pull = np.bincount(sector, weights * g * left, number)
-    mixed = np.stack([np.bincount(sector, weighted[:, k] * g, number) for k in range(j.shape[1])])
-    damped = own * (1 + damping)
+    own = model.overlaps(weights * g * g)
+    own[np.diag_indices_from(own)] *= 1 + damping
+    pull = model.gathered(weights * g * left)
+    mixed = np.stack([model.gathered(weighted[:, k] * g) for k in range(j.shape[1])])
+    solved = np.linalg.solve(own, np.concatenate([mixed, pull[None]]).T).T
     full = weighted.T @ j
-    normal = full - (mixed / damped) @ mixed.T
+    normal = full - solved[:-1] @ mixed.T
     scale = np.sqrt(np.maximum(np.diag(full), 1e-300))
     equations = normal / np.outer(scale, scale) + damping * np.eye(len(scale))
-    right = (weighted.T @ left - mixed @ (pull / damped)) / scale
+    right = (weighted.T @ left - mixed @ solved[-1]) / scale
     change = np.zeros(len(free))
     change[free] = np.linalg.lstsq(equations, right, rcond=1e-14)[0] / scale
-    return change, (pull - change[free] @ mixed) / damped, normal
+    return change, solved[-1] - change[free] @ solved[:-1], normal

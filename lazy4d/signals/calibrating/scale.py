@@ -51,7 +51,7 @@ class Calibration:
         x, y = self.scale
         scale = f"{abs(x):.6g}" if abs(abs(x) - abs(y)) <= 1e-9 * abs(x) else f"({abs(x):.6g}, {abs(y):.6g})"
         return (
-            f"<Calibration: {scale} {self.units} a pixel ± {self.relative_error:.2%}, from {self.source} of "
+            f"<Calibration: {scale} {self.units} a pixel ± {100 * self.relative_error:.2g}%, from {self.source} of "
             f"{self.pixels:.3f} ± {self.pixels_error:.3f} pixels known to be {self.known:.5g} {self.units}>"
         )
 

@@ -134,6 +134,10 @@ def moved_array(array: Any, shifts: NDArray[np.int64], box: Box) -> Any:
             before = min(max(low - start, 0), item.stop - item.start)
             cut.append(slice(low, high))
             pads.append((before, item.stop - item.start - before - (high - low)))
+        if any(one.stop == one.start for one in cut):
+            nothing: Any = np.zeros_like(array, shape=(1, *(one.stop - one.start for one in box), *array.shape[3:]))
+            parts.append(nothing.rechunk(dict.fromkeys(range(3, array.ndim), -1)))
+            continue
         part = array[(slice(t, t + 1), *cut)]
         if any(a or b for a, b in pads):
             part = np.pad(part, [(0, 0), *pads, *[(0, 0)] * (array.ndim - 3)])

@@ -58,7 +58,7 @@ def get_pdf(
 
     Examples
     --------
-    >>> phi = l4.ReducedIntensity1D(np.zeros((3, 50)))
+    >>> phi = l4.signals.ReducedIntensity1D(np.zeros((3, 50)))
     >>> k = phi.frame_axes[0]
     >>> k.scale, k.offset, k.units = 0.04, 0.02, "1/Å"
     >>> phi.get_pdf(r_max=10.0, dr=0.1)

@@ -25,7 +25,8 @@ def get_angular_correlation(
     signal : PolarDiffraction2D
         Patterns ``[nav..., k, azimuth]`` whose azimuths go once around.
     mask : ROI or bool ndarray [k, azimuth], optional
-        Only bins inside, or True, count; bins of nan never do.
+        Only bins inside, or True, count; bins of nan never do. Bins that hold no pixel, close to the beam, are nan in
+        integrals with ``mean=True``, but 0 in sums.
     normalize : bool
         Give the correlation of the deviations from the mean of the ring in units of that mean squared; else
         ``<I(φ) I(φ + Δ)>_φ`` itself.

@@ -37,7 +37,8 @@ def get_variance(
     method : {"image", "annular_mean", "ring", "mean_ring", "ring_ensemble"}
         What is averaged before the variance is taken, and what after; see the notes.
     mask : ROI or bool ndarray [k, azimuth], optional
-        Only bins inside, or True, count; bins of nan never do.
+        Only bins inside, or True, count; bins of nan never do. Bins that hold no pixel, close to the beam, are nan in
+        integrals with ``mean=True``, but 0 in sums.
     poisson : bool
         Take off what the noise of counts adds.
     gain : float or ndarray [k] or [k, azimuth], optional
