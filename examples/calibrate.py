@@ -27,7 +27,7 @@ pattern, before, after = l4.compute(s.mean(), polar[0].mean(), polar[1].mean())
 figure = Figure(figsize=(14, 3.9), layout="constrained")
 axes = figure.subplots(1, 4, width_ratios=(1.15, 1, 1, 1.2))
 half = 96 * pattern.axes_manager["kx"].scale
-axes[0].imshow(np.log10(pattern.data + 0.01), cmap="magma", extent=2 * (-half, half), origin="lower", vmax=0.3)
+axes[0].imshow(np.log10(pattern.data + 0.01), cmap="magma", extent=(-half, half, half, -half), vmax=0.3)
 axes[0].plot(*ring.outline().T, "c--", lw=0.8)
 axes[0].set(title=f"mean pattern, ellipse {ring.ratio:.4f} at {ring.angle:.1f}°", xlabel="kx (1/Å)", ylabel="ky (1/Å)")
 for ax, polar, title in ((axes[1], before, "as measured"), (axes[2], after, "corrected")):

@@ -169,8 +169,8 @@ def _within(axis: Axis, reach: float, said: str) -> int:
     """The reach of a filter in whole positions, refused where it is so far beyond the scan that it is a mistake."""
     if not reach <= FARTHEST * axis.size + 100:
         raise ValueError(
-            f"{said} reaches {reach:g} positions along {axis.name!r}, which has {axis.size}: an int counts positions, a "
-            "float is in axis units, text carries its unit"
+            f"{said} reaches {reach:g} positions along {axis.name!r}, which has {axis.size}: an int counts positions, "
+            "a float is in axis units, text carries its unit"
         )
     return int(reach)
 

@@ -182,7 +182,8 @@ def names_of_work() -> list[str]:
     """What dask calls the centred frames of one scan, by each method."""
     scan = l4.Diffraction2D(Frames.from_source(simulated_scan((4, 5), (40, 48), kind="disk"), chunks=2))
     built = [scan.center_direct_beam(method, **options_of(method)) for method in sorted(positions.FINDERS)]
-    return [one.data.name for one in [*built, scan.center_direct_beam(position=np.array([3, 4.5]), interpolation="fourier")]]
+    built.append(scan.center_direct_beam(position=np.array([3, 4.5]), interpolation="fourier"))
+    return [one.data.name for one in built]
 
 
 @pytest.mark.slow
