@@ -17,7 +17,7 @@ from lazy4d.cli.report import heading, row
 
 REQUIRED = (
     "click", "dask", "google-crc32c", "h5py", "matplotlib", "numba", "numcodecs", "numpy", "pint", "psutil",
-    "threadpoolctl", "tqdm", "traits",
+    "scipy", "threadpoolctl", "tqdm", "traits",
 )  # fmt: skip
 
 EXTRAS = {
