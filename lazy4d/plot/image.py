@@ -99,13 +99,30 @@ def draw(ax: Axes, image: Image) -> Any:
         shown = ax.imshow(values, cmap=color_map(_MAPS[image.kind]), norm=norm, interpolation="auto", aspect=aspect)
         _color_bar(ax, shown, image)
     ax.set_title(image.title, fontsize=TITLE_SIZE, loc="left", pad=5)
-    ax.set(xticks=[], yticks=[])
     for side in ax.spines.values():
         side.set(color=image.frame or "0.2", linewidth=2.2 if image.frame else 0.6)
     for mask, color in image.outlines:
         ax.add_collection(outline(mask, color), autolim=False)
+    if image.axes[0].units != image.axes[1].units:  # such as azimuth and radius: lengths cannot be compared
+        _ticks(ax, shown, *image.axes)
+        return shown
+    ax.set(xticks=[], yticks=[])
     scale_bar(ax, image.axes[1], color="black" if _is_bright_below(shown) else "white")
     return shown
+
+
+def _ticks(ax: Axes, shown: Any, y: Axis, x: Axis) -> None:
+    """Both axes with their values and units, y upwards, in the shape of the picture."""
+    (left, right), (top, bottom) = (
+        (axis.offset - axis.scale / 2, axis.offset + axis.scale * (axis.size - 0.5)) for axis in (x, y)
+    )
+    shape = ax.get_data_ratio()
+    shown.set_extent((left, right, bottom, top))
+    ax.invert_yaxis()
+    ax.set_aspect(shape / ax.get_data_ratio())
+    ax.set_xlabel(f"{x.name} ({x.units})", fontsize=FONT_SIZE, labelpad=2)
+    ax.set_ylabel(f"{y.name} ({y.units})", fontsize=FONT_SIZE, labelpad=2)
+    ax.tick_params(labelsize=FONT_SIZE - 0.5, width=0.5, length=2.5, pad=2)
 
 
 def _is_bright_below(shown: Any) -> bool:

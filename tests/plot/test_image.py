@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib.backend_bases import MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LogNorm, to_rgb
 from matplotlib.figure import Figure
@@ -104,7 +105,7 @@ def test_pixels_have_the_shape_that_the_axes_give_them() -> None:
     assert figure.axes[0].get_aspect() == 4.0
     mixed = (Axis(name="t", size=4, units="s"), Axis(name="x", size=5, scale=0.5, units="nm"))
     figure, _ = drawn(Image("mixed", np.zeros((4, 5)), mixed))
-    assert figure.axes[0].get_aspect() == 1.0
+    assert figure.axes[0].get_aspect() * figure.axes[0].get_data_ratio() == pytest.approx(4 / 5)
 
 
 @pytest.mark.parametrize(("corner", "color"), [(0.0, "white"), (1.0, "black")])
@@ -113,3 +114,19 @@ def test_the_scale_bar_stands_out_from_what_lies_below_it(corner: float, color: 
     values[30:, :30] = corner
     figure, _ = drawn(Image("map", values, AXES))
     assert figure.axes[0].texts[-1].get_color() == color
+
+
+def test_axes_of_different_units_have_ticks_and_no_scale_bar() -> None:
+    k = Axis(name="k", size=4, scale=0.1, offset=0.05, units="1/Å")
+    azimuth = Axis(name="azimuth", size=8, scale=np.pi / 4, offset=np.pi / 8 - np.pi, units="rad")
+    ax = Figure().add_subplot()
+    values = np.arange(32.0).reshape(4, 8)
+    shown = draw(ax, Image("polar", values, (k, azimuth)))
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("azimuth (rad)", "k (1/Å)")
+    np.testing.assert_allclose(ax.get_xlim(), (-np.pi, np.pi))
+    np.testing.assert_allclose(ax.get_ylim(), (0.0, 0.4), atol=1e-12)  # upwards
+    ax.get_figure().canvas.draw()
+    x, y = ax.transData.transform((np.pi / 8 - np.pi, 0.05))
+    event = MouseEvent("motion_notify_event", ax.get_figure().canvas, x, y)
+    assert shown.get_cursor_data(event) == 0.0, "the first row is at the smallest radius"
+    assert not [text for text in ax.texts if "rad" in text.get_text()]
