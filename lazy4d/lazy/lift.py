@@ -66,10 +66,10 @@ class Terminal:
         return {self.name: layer}, {self.name: {walk}}
 
 
-class WalkLayer(Blockwise):
-    """The symbolic layer of a walk; remembers the walk, so that walks over one source can be merged."""
+class RememberingLayer(Blockwise):
+    """A symbolic layer as another one, of a class that remembers what it stands for."""
 
-    def __init__(self, walk: Walk, layer: Blockwise) -> None:
+    def __init__(self, layer: Blockwise) -> None:
         super().__init__(
             layer.output,
             layer.output_indices,
@@ -80,6 +80,13 @@ class WalkLayer(Blockwise):
             new_axes=layer.new_axes,
             io_deps=layer.io_deps,
         )
+
+
+class WalkLayer(RememberingLayer):
+    """The symbolic layer of a walk; remembers the walk, so that walks over one source can be merged."""
+
+    def __init__(self, walk: Walk, layer: Blockwise) -> None:
+        super().__init__(layer)
         self.walk = walk
 
 

@@ -21,7 +21,7 @@ from dask.layers import ArrayBlockIdDep
 
 from lazy4d.lazy.chunks import bounds, neighbour_chunks
 from lazy4d.lazy.endings import Emit
-from lazy4d.lazy.lift import Terminal, Walk
+from lazy4d.lazy.lift import RememberingLayer, Terminal, Walk
 from lazy4d.lazy.stage import Kernel, function_token
 from lazy4d.lazy.walk import Plan, Slot, unwrap, walk_box
 
@@ -55,20 +55,11 @@ class Neighbourhood:
         return out
 
 
-class NeighbourLayer(Blockwise):
+class NeighbourLayer(RememberingLayer):
     """The symbolic layer of tasks that read their own halo; remembers what they read, to be explained."""
 
     def __init__(self, walk: Walk, task: Neighbourhood, layer: Blockwise) -> None:
-        super().__init__(
-            layer.output,
-            layer.output_indices,
-            layer.task,
-            layer.indices,
-            numblocks=layer.numblocks,
-            concatenate=layer.concatenate,
-            new_axes=layer.new_axes,
-            io_deps=layer.io_deps,
-        )
+        super().__init__(layer)
         self.walk, self.depth, self.function = walk, task.depth, task.function.name
 
     @property

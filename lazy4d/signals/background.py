@@ -14,6 +14,7 @@ from lazy4d.kernels import background_blur, background_median, background_openin
 from lazy4d.signals.beam.window import mask_of
 from lazy4d.signals.construction import image_frames
 from lazy4d.signals.frame_center import pixel_steps
+from lazy4d.signals.method_options import method_options
 from lazy4d.signals.neighbours import gaussian_taps
 from lazy4d.signals.ring_geometry import ring_centers, undistorting_matrix
 
@@ -110,20 +111,8 @@ def subtract_diffraction_background(
     return signal._derive(result, axes, "subtract_diffraction_background", params, parents=parents)
 
 
-def _take(options: dict[str, Any], method: str, needed: tuple[str, ...] = (), **defaults: Any) -> dict[str, Any]:
-    """The options of a method with their defaults; others are refused, and those without a default asked for."""
-    known = (*needed, *defaults)
-    for name in options:
-        if name not in known:
-            raise TypeError(f"the method {method!r} has no option {name!r}: expected {', '.join(known)}")
-    for name in needed:
-        if options.get(name) is None:
-            raise TypeError(f"the method {method!r} needs {name}=, a length larger than the disks")
-    return {**defaults, **options}
-
-
 def _rings(signal: BaseSignal, method: str, mask: Any, clip: bool, options: dict[str, Any]) -> Background:
-    given = _take(options, method, center=None, width=1, ellipse=None, divide=False)
+    given = method_options(options, method, center=None, width=1, ellipse=None, divide=False)
     width = max(_pixels(signal, "width", given["width"]))
     if not width > 0:
         raise ValueError(f"expected rings of a width above 0, found width={given['width']!r}")
@@ -135,7 +124,7 @@ def _rings(signal: BaseSignal, method: str, mask: Any, clip: bool, options: dict
 
 
 def _gaussians(signal: BaseSignal, method: str, mask: Any, clip: bool, options: dict[str, Any]) -> Background:
-    given = _take(options, method, ("max_sigma",), min_sigma=1, truncate=4.0)
+    given = method_options(options, method, ("max_sigma",), min_sigma=1, truncate=4.0)
     narrow, wide = (_pixels(signal, name, given[name]) for name in ("min_sigma", "max_sigma"))
     if not (0 <= min(narrow) and max(narrow) < min(wide)):
         raise ValueError(
@@ -152,7 +141,7 @@ def _gaussians(signal: BaseSignal, method: str, mask: Any, clip: bool, options: 
 
 
 def _top_hat(signal: BaseSignal, method: str, mask: Any, clip: bool, options: dict[str, Any]) -> Background:
-    given = _take(options, method, ("radius",), footprint="disk")
+    given = method_options(options, method, ("radius",), footprint="disk")
     rows, columns = (math.floor(r + 1e-6) for r in _pixels(signal, "radius", given["radius"]))
     if min(rows, columns) < 1:
         raise ValueError(f"expected a radius of at least a pixel, found radius={given['radius']!r}")
@@ -186,7 +175,7 @@ def footprint_rows(rows: int, columns: int, footprint: str) -> NDArray[np.int64]
 
 
 def _median(signal: BaseSignal, method: str, mask: Any, clip: bool, options: dict[str, Any]) -> Background:
-    given = _take(options, method, ("size",))
+    given = method_options(options, method, ("size",))
     size = given["size"]
     if isinstance(size, int | np.integer) and not isinstance(size, bool):
         if size < 1 or size % 2 == 0:

@@ -14,6 +14,7 @@ from lazy4d.axes import Axis
 from lazy4d.kernels import scan_filters
 from lazy4d.lazy.frames import sum_dtype
 from lazy4d.signals.construction import axis_of, image_frames
+from lazy4d.signals.method_options import method_options
 
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
@@ -140,14 +141,6 @@ def _one_an_axis(name: str, value: Any, chosen: list[int]) -> list[Any]:
     return list(value)[::-1]
 
 
-def _take(options: dict[str, Any], method: str, **defaults: Any) -> dict[str, Any]:
-    """The options of a method with their defaults; others are refused."""
-    for name in options:
-        if name not in defaults:
-            raise TypeError(f"the method {method!r} has no option {name!r}: expected {', '.join(defaults)}")
-    return {**defaults, **options}
-
-
 def _sizes(given: dict[str, Any], axes: list[Axis], chosen: list[int]) -> list[int]:
     """Odd numbers of positions along every navigation axis."""
     sizes = [1] * len(axes)
@@ -191,7 +184,7 @@ def _mean_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def _gaussian(axes: list[Axis], chosen: list[int], dtype: Any, boundary: str, options: dict[str, Any]) -> ScanFilter:
-    given = _take(options, "gaussian", sigma=1, truncate=4.0)
+    given = method_options(options, "gaussian", sigma=1, truncate=4.0)
     if not float(given["truncate"]) > 0:
         raise ValueError(f"expected truncate above 0, found {given['truncate']!r}")
     taps = [np.ones(1)] * len(axes)
@@ -223,7 +216,7 @@ def _separable(taps: list[NDArray[np.float64]], dtype: Any, boundary: str, given
 
 
 def _mean(axes: list[Axis], chosen: list[int], dtype: Any, boundary: str, options: dict[str, Any]) -> ScanFilter:
-    given = _take(options, "mean", size=3, footprint="square")
+    given = method_options(options, "mean", size=3, footprint="square")
     sizes = _sizes(given, axes, chosen)
     offsets = _offsets(sizes, given["footprint"])
     if len(offsets) == math.prod(sizes):
@@ -232,21 +225,21 @@ def _mean(axes: list[Axis], chosen: list[int], dtype: Any, boundary: str, option
 
 
 def _sum(axes: list[Axis], chosen: list[int], dtype: Any, boundary: str, options: dict[str, Any]) -> ScanFilter:
-    given = _take(options, "sum", size=3, footprint="square")
+    given = method_options(options, "sum", size=3, footprint="square")
     sizes = _sizes(given, axes, chosen)
     params = (_offsets(sizes, given["footprint"]), boundary)
     return ScanFilter(scan_filters.total, params, _reach(sizes), sum_dtype(dtype), given)
 
 
 def _median(axes: list[Axis], chosen: list[int], dtype: Any, boundary: str, options: dict[str, Any]) -> ScanFilter:
-    given = _take(options, "median", size=3, footprint="square")
+    given = method_options(options, "median", size=3, footprint="square")
     sizes = _sizes(given, axes, chosen)
     params = (_offsets(sizes, given["footprint"]), boundary)
     return ScanFilter(scan_filters.median, params, _reach(sizes), np.result_type(dtype, np.float32), given)
 
 
 def _nonlocal(axes: list[Axis], chosen: list[int], dtype: Any, boundary: str, options: dict[str, Any]) -> ScanFilter:
-    given = _take(options, "non-local means", size=7, h=None, gain=1.0, bin=None)
+    given = method_options(options, "non-local means", size=7, h=None, gain=1.0, bin=None)
     sizes = _sizes(given, axes, chosen)
     h, gain = given["h"], float(given["gain"])
     if (h is not None and not 0 <= float(h) < math.inf) or not 0 < gain < math.inf:
