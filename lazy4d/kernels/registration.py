@@ -10,7 +10,6 @@ pulls towards a rest of 0 only.
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -50,7 +49,8 @@ def register(
         See `smooth_path`; 0 for none.
     out : ndarray of float64 [n, t, 3]
         Filled with (dy, dx, score), the first (or numbered) map at (0, 0). The score is the correlation coefficient
-        over the shared area. nan for maps that are nan throughout.
+        over the shared area. nan for maps that are nan, or of one value, throughout, and where no shift was found
+        within `max_shift`; of these "first" and "previous" know nothing. All nan if a numbered map is one of them.
 
     Examples
     --------
@@ -63,10 +63,10 @@ def register(
     """
     for stack, result in zip(np.asarray(stacks, np.float64), out, strict=True):
         result[...] = np.nan
-        known = [t for t in range(len(stack)) if np.isfinite(stack[t]).any()]
-        if not known:
+        known = [t for t in range(len(stack)) if _shows_something(stack[t])]
+        fixed = reference if isinstance(reference, int | np.integer) else known[0] if known else -1
+        if fixed not in known:
             continue
-        fixed = reference if isinstance(reference, int | np.integer) and int(reference) in known else known[0]
         if reference == "previous":
             _to_previous(stack, known, phase, max_shift, result)
         else:
@@ -79,16 +79,25 @@ def register(
         result[:, :2] -= result[fixed, :2].copy()
 
 
+def _shows_something(image: Floats) -> bool:
+    """Whether a map has values, and not one alone, as where the beam was off."""
+    values = image[np.isfinite(image)]
+    return values.size == 1 or bool(values.size and values.max() > values.min())
+
+
 def _to_one(stack: Floats, known: list[int], fixed: int, phase: bool, most: tuple[int, int], result: Floats) -> None:
     for t in known:
         result[t] = register_pair(stack[fixed], stack[t], phase, most) if t != fixed else (0.0, 0.0, 1.0)
 
 
 def _to_previous(stack: Floats, known: list[int], phase: bool, most: tuple[int, int], result: Floats) -> None:
-    result[known[0]] = (0.0, 0.0, 1.0)
-    for before, t in pairwise(known):
+    before = known[0]
+    result[before] = (0.0, 0.0, 1.0)
+    for t in known[1:]:
         result[t] = register_pair(stack[before], stack[t], phase, most)
         result[t, :2] += result[before, :2]
+        if np.isfinite(result[t]).all():
+            before = t
 
 
 def _to_mean(stack: Floats, known: list[int], phase: bool, result: Floats) -> None:
@@ -124,7 +133,9 @@ def register_pair(reference: Floats, image: Floats, phase: bool, max_shift: tupl
     at = np.unravel_index(int(searched.argmax()), searched.shape)
     if not np.isfinite(searched[at]):
         return np.full(3, np.nan)
-    return refine(reference, image, np.array([dy[at[0]], dx[at[1]]], np.float64), phase)
+    found = refine(reference, image, np.array([dy[at[0]], dx[at[1]]], np.float64), phase)
+    # A fraction more than asked for is the place between pixels; more is another place that looks alike.
+    return found if (np.abs(found[:2]) <= np.asarray(max_shift) + 0.5).all() else np.full(3, np.nan)
 
 
 def masked_correlation(reference: Floats, image: Floats) -> Floats:
@@ -237,7 +248,7 @@ def refine(reference: Floats, image: Floats, shift: Floats, phase: bool) -> Floa
     for _ in range(_ROUNDS):
         shared = _shared(reference, move(image, found))
         if shared is None:
-            return np.array([*found, np.nan])
+            return np.full(3, np.nan)
         one, other, weight = shared
         product = _without_noise(_weighted_spectrum(one, weight), _weighted_spectrum(other, weight), one.shape, phase)
         fine, steps = upsampled_dft(product, one.shape[1], np.zeros((1, 2)), UPSAMPLE, 1.0)
@@ -249,7 +260,7 @@ def refine(reference: Floats, image: Floats, shift: Floats, phase: bool) -> Floa
             break
     shared = _shared(reference, move(image, found))
     if shared is None or np.abs(found - start).max() > 3:
-        return np.array([*start, np.nan])
+        return np.full(3, np.nan)
     return np.array([*found, _coefficient(*shared)])
 
 

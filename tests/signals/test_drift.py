@@ -367,3 +367,39 @@ def test_what_makes_no_sense_is_refused(clean: Any) -> None:
         maps.correct_scan_rows(np.zeros(72), reach=1)
     with pytest.raises(ValueError, match="has no score"):
         _ = l4.signals.ScanShifts(np.zeros((3, 2))).score
+
+
+def textured(shifts: list[tuple[int, int]]) -> np.ndarray:
+    image = np.random.default_rng(3).random((40, 40))
+    for _ in range(3):
+        image = image + np.roll(image, 1, 0) + np.roll(image, 1, 1)
+    return np.stack([np.roll(image, (-dy, -dx), (0, 1)) for dy, dx in shifts])
+
+
+MOVES = [(0, 0), (2, -3), (4, 1), (1, 2)]
+
+
+def test_no_shift_beyond_the_largest_one_is_reported() -> None:
+    found = l4.VirtualImage(textured(MOVES)).estimate_drift("first", max_shift=1).as_numpy()
+    known = np.isfinite(found).all(axis=1)
+    assert known[0]
+    assert not known[1:3].any(), "these moved farther than was allowed"
+    assert (np.abs(found[known]) <= 1.5).all()
+
+
+@pytest.mark.parametrize("blank", [0.0, np.nan])
+@pytest.mark.parametrize(("reference", "gone"), [("previous", 2), ("mean", 0), ("first", 0)])
+def test_a_map_without_beam_spoils_no_other(reference: str, gone: int, blank: float) -> None:
+    maps = textured(MOVES)
+    maps[gone] = blank
+    found = l4.VirtualImage(maps).estimate_drift(reference, max_shift=8).as_numpy()
+    kept = [t for t in range(4) if t != gone]
+    assert np.isnan(found[gone]).all()
+    true = np.array(MOVES, float)
+    np.testing.assert_allclose(found[kept] - found[kept[0]], true[kept] - true[kept[0]], atol=0.1)
+
+
+def test_a_numbered_reference_without_beam_gives_nothing() -> None:
+    maps = textured(MOVES)
+    maps[2] = np.nan
+    assert np.isnan(l4.VirtualImage(maps).estimate_drift(2).as_numpy()).all()

@@ -230,3 +230,12 @@ def test_what_makes_no_sense_is_refused() -> None:
         phi.get_pdf(damping="hann")
     with pytest.raises(ValueError, match="low_k='flat'"):
         phi.get_pdf(low_k="flat")
+
+
+def test_distances_that_coarse_bins_repeat_are_told() -> None:
+    phi = l4.signals.ReducedIntensity1D(np.ones(40))
+    axis = phi.frame_axes[0]
+    axis.scale, axis.offset, axis.units = 0.05, 0.025, "1/Å"
+    with pytest.warns(l4.Lazy4DWarning, match=r"beyond 10 Å repeat those below"):
+        phi.get_pdf(r_max=20.0)
+    assert phi.get_pdf(r_max=10.0).lazy

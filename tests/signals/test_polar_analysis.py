@@ -305,3 +305,20 @@ def test_what_makes_no_sense_is_refused() -> None:
     d = l4.Diffraction2D(np.ones((2, 3, 8, 8)))
     with pytest.raises(ValueError, match="one centre for all positions"):
         d.get_variance(center=d.get_direct_beam_position())
+
+
+def test_what_has_no_gain_does_not_count() -> None:
+    counts = np.random.default_rng(0).poisson(5.0, (50, 3, 24)).astype(float)
+    bins = [l4.Axis(name="k", size=3), l4.Axis(name="azimuth", size=24, scale=np.pi / 12, units="rad")]
+    polar = l4.PolarDiffraction2D(counts, [l4.Axis(name="x", size=50, navigate=True), *bins])
+    gain = np.ones((3, 24))
+    gain[1] = np.nan
+    gain[2, :12] = np.nan
+    found = polar.get_variance("ring", poisson=True, gain=gain).mean().as_numpy()
+    assert np.isnan(found[1])
+    assert (abs(found[[0, 2]]) < 0.03).all()
+    for wrong in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="expected a finite gain"):
+            polar.get_variance(poisson=True, gain=wrong)
+    with pytest.raises(ValueError, match="expected an order of symmetry"):
+        polar.get_symmetry_coefficient("12")

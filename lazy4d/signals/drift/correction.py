@@ -39,7 +39,7 @@ def correct_drift_of_map(
     Returns
     -------
     VirtualImage
-        On the axes of the reference. ``.mean(0)`` of it, over time, is the registered mean; `nan` comes through, so
+        On the axes of the reference. ``.mean(2)`` of it, over time, is the registered mean; `nan` comes through, so
         that ``crop=True`` suits it best. A map whose shift is nan is nan.
 
     Raises
@@ -92,7 +92,7 @@ def correct_drift_of_scan(signal: BaseSignal, shifts: Any, *, crop: bool = True)
     Returns
     -------
     Diffraction2D
-        On the axes of the reference. No pixel is copied or changed; ``.mean("time")``, by the name of the time axis, is
+        On the axes of the reference. No pixel is copied or changed; ``.mean(2)``, over the time axis, is
         the mean of what was measured at each place.
 
     Raises

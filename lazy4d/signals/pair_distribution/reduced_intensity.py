@@ -169,7 +169,7 @@ def get_pdf_of_profile(
     elements: Mapping[str, float],
     k_range: Any = None,
     *,
-    r_max: float = 20.0,
+    r_max: float | None = None,
     dr: float = 0.02,
     damping: str | float | None = "lorch",
     low_k: str = "linear",
@@ -196,8 +196,8 @@ def get_pdf_of_profile(
     Examples
     --------
     >>> d.set_calibration(scale=0.2, units="1/Å")
-    >>> d.get_radial_profile().get_pdf({"Cu": 1}, (0.3, 1.6), r_max=10.0, dr=0.05).axes_manager["r"]
-    <r axis, size: 201, scale: 0.05, offset: 0, units: Å>
+    >>> d.get_radial_profile().get_pdf({"Cu": 1}, (0.3, 1.6), r_max=2.5, dr=0.05).axes_manager["r"]
+    <r axis, size: 51, scale: 0.05, offset: 0, units: Å>
     """
     reduced = get_reduced_intensity(signal, elements, k_range, **options)
     return get_pdf(reduced, r_max, dr, damping=damping, low_k=low_k)

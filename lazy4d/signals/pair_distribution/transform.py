@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from warnings import warn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.axes import Axis
+from lazy4d.errors import Lazy4DWarning
 from lazy4d.kernels.pair_distribution import sine_transform, transform_matrix
 from lazy4d.units import convert
 
@@ -21,7 +23,7 @@ Floats = NDArray[np.float64]
 
 def get_pdf(
     signal: BaseSignal,
-    r_max: float = 20.0,
+    r_max: float | None = None,
     dr: float = 0.02,
     *,
     damping: str | float | None = "lorch",
@@ -34,7 +36,8 @@ def get_pdf(
     signal : ReducedIntensity1D
         Reduced intensities φ on an axis k = 1/d.
     r_max, dr : float
-        Largest distance and step, Å; G is given from 0.
+        Largest distance and step, Å; G is given from 0. By default 20 Å, or as far as the bins of k reach if that is
+        less: distances beyond 1 / (2 dk), dk the width of a bin, repeat those below.
     damping : {"lorch"}, float or None
         Makes φ end softly, so that its end does not ripple through G. "lorch": ``sin(π Q / Qmax) / (π Q / Qmax)``, Qmax
         the end of the last bin. A number b in Å²: ``exp(-b Q²)``. None: as it is, with the sharpest peaks.
@@ -51,6 +54,11 @@ def get_pdf(
     ValueError
         Distances that are not positive, or damping and low_k that are not known.
 
+    Warns
+    -----
+    Lazy4DWarning
+        Distances beyond what the bins reach.
+
     Notes
     -----
     ``G(r) = (2/π) ∫ φ(Q) M(Q) sin(Q r) dQ = 4π r (ρ(r) - ρ0)``, Q = 2π k, summed over bins. "lorch" is that of
@@ -64,7 +72,8 @@ def get_pdf(
     >>> phi.get_pdf(r_max=10.0, dr=0.1)
     <Signal1D, title: pair distribution function, dimensions: (3|101), float64, lazy 2.4 kB, 1 block>
     """
-    if not (np.isfinite(r_max) and np.isfinite(dr) and 0 < dr <= r_max):
+    farthest = 20.0 if r_max is None else r_max
+    if not (np.isfinite(farthest) and np.isfinite(dr) and 0 < dr <= farthest):
         raise ValueError(f"expected distances with 0 < dr <= r_max in Å, found {r_max=} and {dr=}")
     if low_k not in _LOW_K:
         raise ValueError(f"low_k={low_k!r} is not known: expected one of {', '.join(map(repr, _LOW_K))}")
@@ -74,6 +83,15 @@ def get_pdf(
     q = 2 * np.pi * np.asarray(convert(axis.axis, axis.units, "1/Å", axis.beam_energy), np.float64)
     if not (q > 0).all():
         raise ValueError(f"expected k above 0, found {axis!r}: select the bins above it with isig")
+    reach = np.pi / abs(q[1] - q[0])
+    r_max = min(20.0, reach) if r_max is None else r_max
+    if r_max > reach * (1 + 1e-6):
+        warn(
+            f"distances beyond {reach:.3g} Å repeat those below, as mirror images, with bins of {axis.scale:g} "
+            f"{axis.units}: give r_max={reach:.3g}, or finer bins of k",
+            Lazy4DWarning,
+            stacklevel=3,
+        )
     end = float(q[-1] + (q[1] - q[0]) / 2)
     r = dr * np.arange(round(r_max / dr) + 1)
     matrix = transform_matrix(q, r, _damping(damping, end), low_k == "linear")

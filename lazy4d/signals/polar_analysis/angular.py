@@ -171,13 +171,11 @@ def get_symmetry_coefficient(
     >>> two.data.shape
     (4, 4)
     """
-    if isinstance(order, Sequence | np.ndarray):
-        return [
-            get_symmetry_coefficient(signal, int(one), radial_range, mask, poisson=poisson, gain=gain) for one in order
-        ]
+    if isinstance(order, Sequence | np.ndarray) and not isinstance(order, str):
+        return [get_symmetry_coefficient(signal, one, radial_range, mask, poisson=poisson, gain=gain) for one in order]
     check_whole_turn(signal, "a symmetry coefficient")
     most = signal.frame_axes[1].size // 2
-    if isinstance(order, bool) or order != int(order) or not 1 <= order <= most:
+    if isinstance(order, bool | str) or not np.isfinite(order) or order != int(order) or not 1 <= order <= most:
         raise ValueError(f"expected an order of symmetry from 1 to {most}, half the azimuths, found {order!r}")
     frames, inside, noise = counted(signal, mask, poisson, gain, "a symmetry coefficient")
     rings = _rings(signal, radial_range)

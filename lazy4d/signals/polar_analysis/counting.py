@@ -60,10 +60,14 @@ def counted(
             f"expected gain as a number, one for each of the {shape[0]} rows of a frame or an array of the frame's "
             f"shape {shape} (numpy order), found shape {np.shape(gain)} and dtype {values.dtype}"
         )
+    if np.isinf(values).any() or (values.ndim == 0 and np.isnan(values)):
+        raise ValueError(f"expected a finite gain (variance over mean of the noise), found {gain!r}")
     if np.any(values < 0):
         raise ValueError(f"expected gain (variance over mean of the noise) of at least 0, found {values.min()}")
-    # a bin that holds no pixel has no gain, and no value that could count
     everywhere = np.broadcast_to(np.nan_to_num(values.astype(np.float64), nan=0.0), shape)
+    unknown = np.broadcast_to(np.isnan(values), shape)
+    if unknown.any():  # such as in bins that hold no pixel: of what has no gain, the noise is not known
+        inside = np.ascontiguousarray((inside if inside.size else np.ones(shape, np.uint8)) * ~unknown).astype(np.uint8)
     return frames, inside, np.ascontiguousarray(everywhere)
 
 
