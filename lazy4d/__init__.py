@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         BeamPosition,
         Diffraction1D,
         Diffraction2D,
+        DiffractionVectors,
         PolarDiffraction2D,
         Signal1D,
         Signal2D,
@@ -41,6 +42,7 @@ _HOME = {
         "BeamPosition",
         "Diffraction1D",
         "Diffraction2D",
+        "DiffractionVectors",
         "PolarDiffraction2D",
         "Signal1D",
         "Signal2D",
@@ -48,7 +50,9 @@ _HOME = {
     ),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
-_PARTS = {"api", "axes", "data", "errors", "io", "kernels", "lazy", "metadata", "plot", "roi", "signals", "units"}
+_PARTS = {
+    *("api", "axes", "data", "errors", "io", "kernels", "lazy", "metadata", "plot", "ragged", "roi", "signals", "units")
+}
 
 __all__ = [
     "AxesManager",
@@ -58,6 +62,7 @@ __all__ = [
     "CircleROI",
     "Diffraction1D",
     "Diffraction2D",
+    "DiffractionVectors",
     "EllipseROI",
     "Lazy4DError",
     "Lazy4DWarning",

@@ -1,4 +1,7 @@
-"""What becomes of the frames of a step: kept, added up, binned across the scan, or only asked for their validity."""
+"""What becomes of the frames of a step: kept, added up, binned across the scan, or only asked for their validity.
+
+Frames that give some entries each, rather than one result, end in `ragged_ending.Ragged`.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ from lazy4d.lazy.endings import Accumulate, BinNavigation, Emit
 from lazy4d.lazy.lift import SPLIT_EVERY, Walk, WalkLayer
 from lazy4d.lazy.memory import PeakMemory
 from lazy4d.lazy.overlap import NeighbourLayer
+from lazy4d.lazy.ragged_ending import Ragged
 from lazy4d.lazy.run import compute, plan_run
 from lazy4d.lazy.stage import PerPosition
 from lazy4d.lazy.walk import Plan, walk_box
@@ -210,6 +211,8 @@ def _kernels(plan: Plan) -> tuple[str, ...]:
             chain.insert(0, f"{getattr(last, '__name__', 'reduction')} (over positions)")
         elif isinstance(ending, BinNavigation):
             chain.insert(0, "bin navigation")
+        elif isinstance(ending, Ragged):
+            chain.insert(0, ending.kernel.name)
         lines.append(" → ".join(["decode", *reversed(chain)]))
     return tuple(lines)
 
@@ -224,6 +227,8 @@ def _block_memory(plan: Plan, frames: int) -> int:
         elif isinstance(ending, Accumulate):
             state = sum(math.prod(s.shape) * np.dtype(s.dtype).itemsize for s in ending.reduction.state)
             total += state * (1 + SPLIT_EVERY)
+        elif isinstance(ending, Ragged):
+            total += tile * ending.frame_nbytes
         elif isinstance(ending, BinNavigation):
             groups = max(1, frames // math.prod(ending.factors))
             total += groups * math.prod(plan.steps[ending.step].shape) * ending.dtype.itemsize

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dask.array as da
 import numpy as np
@@ -23,6 +23,9 @@ from lazy4d.lazy.reduction import Reduction
 from lazy4d.lazy.selection import ArraySource, normalize_items, select_array
 from lazy4d.lazy.source import Block, FileRoot, FrameSource
 from lazy4d.lazy.stage import PerPosition, SharedLazy, Stage, Window, function_name, take_window
+
+if TYPE_CHECKING:
+    from lazy4d.lazy.ragged_blocks import RaggedBlocks
 
 __all__ = ["Block", "FrameSource", "Frames", "PerPosition", "SharedLazy"]
 
@@ -284,6 +287,20 @@ class Frames:
         return overlap_frames(self, function, params, tuple(depth), np.dtype(dtype), shape, boundary)
 
     # ---- terminals
+
+    def ragged_frames(
+        self,
+        kernel: Callable[..., Any],
+        *params: Any,
+        capacity: int,
+        columns: Mapping[str, Any],
+        overflow: str = "raise",
+        window: Window | None = None,
+    ) -> RaggedBlocks:
+        """Some entries for each frame, lazily, as one `RaggedFrames` a block; see `ragged_blocks.ragged_frames`."""
+        from lazy4d.lazy.ragged_blocks import ragged_frames
+
+        return ragged_frames(self, kernel, params, capacity, columns, overflow, window)
 
     def _end(
         self, ending: Ending, kind: str, label: str, frame_shape: tuple[int, ...], *, by_frames: bool = True

@@ -21,6 +21,7 @@ from dask.layers import ArrayBlockIdDep
 
 from lazy4d.lazy.chunks import NavChunks, bounds
 from lazy4d.lazy.endings import Accumulate, BinNavigation, Emit, Ending, Valid
+from lazy4d.lazy.ragged_ending import Ragged
 from lazy4d.lazy.reduction import Reduction
 from lazy4d.lazy.stage import PerPosition, SharedLazy, Stage, Window
 from lazy4d.lazy.walk import Plan, Slot, Step, walk_block
@@ -47,6 +48,11 @@ class Terminal:
         for param in self.ending.params:
             if isinstance(param, PerPosition | SharedLazy):
                 yield param
+
+    @property
+    def multiplies_matrices(self) -> bool:
+        """Whether a kernel of it may call a matrix product."""
+        return any(s.multiplies_matrices for s in self.chain) or getattr(self.ending, "multiplies_matrices", False)
 
     def layers(self, walk: str, index: int, chunks: NavChunks) -> tuple[Layers, Dependencies]:
         """The layers that take this terminal's share, entry `index`, out of the results of the layer `walk`."""
@@ -142,7 +148,7 @@ class Walk:
                     steps.append(Step(at, stage.kernel, slotted(stage.params), stage.shape, stage.dtype))
                 at = known[key]
             if at == 0 and not isinstance(terminal.ending, Valid):
-                windows.append(None)
+                windows.append(getattr(terminal.ending, "window", None))
             endings.append(replace(terminal.ending, step=at, params=slotted(terminal.ending.params)))  # type: ignore[type-var]
         array = self.source.array
         return Plan(
@@ -256,6 +262,8 @@ def result_array(walk: Walk, terminal: Terminal) -> da.Array:
     if isinstance(ending, Accumulate):
         dtype = np.dtype(ending.reduction.dtype)
         chunks: NavChunks = tuple((n,) for n in ending.reduction.shape)
+    elif isinstance(ending, Ragged):
+        dtype, chunks = np.dtype(object), tuple((1,) * len(c) for c in walk.chunks)
     else:
         nav = walk.chunks
         if isinstance(ending, BinNavigation):

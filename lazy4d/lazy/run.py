@@ -164,8 +164,7 @@ def _supervised(run: Run, local: bool, progress: Any) -> Iterator[None]:
     with ExitStack() as stack:
         report = stack.enter_context(progress_of(progress, run.nbytes, names, local))
         job = stack.enter_context(jobs.listening(jobs.Job(names, report)))
-        stages = [s for w in run.walks.values() for t in w.terminals for s in t.chain]
-        if local and any(s.multiplies_matrices for s in stages):
+        if local and any(t.multiplies_matrices for w in run.walks.values() for t in w.terminals):
             stack.enter_context(_one_blas_thread())
         client = None if local else _client()
         if client is not None:

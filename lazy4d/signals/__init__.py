@@ -12,6 +12,7 @@ from lazy4d.signals.pair_distribution import ReducedIntensity1D
 from lazy4d.signals.polar_diffraction2d import PolarDiffraction2D
 from lazy4d.signals.signal1d import Signal1D
 from lazy4d.signals.signal2d import Signal2D
+from lazy4d.signals.vectors import DiffractionVectors
 from lazy4d.signals.virtual_image import VirtualImage
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "ColorImage",
     "Diffraction1D",
     "Diffraction2D",
+    "DiffractionVectors",
     "Ellipse",
     "PolarDiffraction2D",
     "ReducedIntensity1D",

@@ -81,7 +81,7 @@ def _together(values: tuple[Any, ...], action: Callable[[list[Any]], Iterable[An
 
 def _collect(value: Any, arrays: list[Any], parts: Callable[[Any], list[Any]] | None = None) -> None:
     """Append every dask array in `value`, in the order in which `_replace` takes their results."""
-    if is_signal(value):
+    if _is_computable(value):
         arrays.extend((parts or _lazy_parts)(value))
         _collect(value._beside, arrays, parts)
     elif isinstance(value, dict):
@@ -94,8 +94,13 @@ def _collect(value: Any, arrays: list[Any], parts: Callable[[Any], list[Any]] | 
         arrays.append(value)
 
 
+def _is_computable(value: Any) -> bool:
+    """Whether `value` is a signal, or vectors."""
+    return is_signal(value) or hasattr(value, "_lazy_parts")
+
+
 def _replace(value: Any, results: Any) -> Any:
-    if is_signal(value):
+    if _is_computable(value):
         parts = [next(results) for _ in _lazy_parts(value)]
         beside = _replace(value._beside, results)
         if any(new is not value._beside[name] for name, new in beside.items()) and not parts:
@@ -115,6 +120,9 @@ def _replace(value: Any, results: Any) -> Any:
 
 def _lazy_parts(signal: Any) -> list[Any]:
     """The dask arrays to compute for a signal: its data and, where frames may be damaged, which are valid."""
+    if hasattr(signal, "_lazy_parts"):
+        found: list[Any] = signal._lazy_parts()
+        return found
     if not signal.lazy:
         return []
     if not may_be_damaged(signal):
