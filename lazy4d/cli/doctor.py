@@ -24,6 +24,8 @@ EXTRAS = {
     "distributed": ("distributed",),
     "formats": ("aiohttp", "fsspec", "hdf5plugin", "rosettasciio"),
     "jupyter": ("ipykernel", "ipympl", "ipywidgets"),
+    "orientation": ("diffsims", "orix"),
+    "vectors": ("pandas", "pyarrow", "scikit-learn"),
 }
 """Optional packages, by the name of the extra that installs them."""
 

@@ -178,8 +178,13 @@ def test_interrupt_stops_at_the_next_tile_and_leaves_nothing_running():
     frames = Frames.from_array(np.zeros((400, 512, 1024), "u2"), 1, chunks=100)  # tiles of one frame
     pending = frames.map_frames(k.slow, shape=(), dtype="u8").data
     k.calls = 0
-    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
+
+    def interrupt_once_it_runs():
+        while not k.calls:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt_once_it_runs, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         compute(pending, progress=False)
     at_return = k.calls
