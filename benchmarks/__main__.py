@@ -13,11 +13,22 @@ import platform
 import tempfile
 from pathlib import Path
 
-from benchmarks import diffraction, formats, graphs, memory, speed, startup
+from benchmarks import diffraction, formats, graphs, memory, speed, startup, vectors
 from benchmarks.dataset import Dataset
 from benchmarks.peers import Peer
 
-SECTIONS = ("startup", "speed", "variants", "formats", "compressed", "diffraction", "graphs", "memory", "storage")
+SECTIONS = (
+    "startup",
+    "speed",
+    "variants",
+    "formats",
+    "compressed",
+    "diffraction",
+    "vectors",
+    "graphs",
+    "memory",
+    "storage",
+)
 
 
 def main() -> None:
@@ -29,6 +40,7 @@ def main() -> None:
     parser.add_argument("--stream", type=float, default=34.4, help="gigabytes really streamed of the 256 GiB file")
     parser.add_argument("--peer", help="python of an environment that has LiberTEM")
     parser.add_argument("--executor", default="pipelined", help="LiberTEM's executor")
+    parser.add_argument("--vectors-peer", help="python of an environment that has scikit-image, pyxem or both")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)
@@ -50,7 +62,10 @@ def main() -> None:
             if section == "startup":
                 print(startup.report(data.path, options.rounds))
             elif section == "speed":
-                peer = Peer(options.peer, data.path, options.executor) if options.peer else None
+                peer = None
+                if options.peer:
+                    header = data.path.with_suffix(".hdr")
+                    peer = Peer(options.peer, "libertem_worker.py", header, options.executor)
                 print(speed.report(data, options.rounds, peer))
                 if peer is not None:
                     peer.close()
@@ -64,6 +79,8 @@ def main() -> None:
                 print(compressed.report(data, folder, options.rounds))
             elif section == "diffraction":
                 print(diffraction.report(folder, options.rounds, 0.1 if options.quick else 1.0))
+            elif section == "vectors":
+                print(vectors.report(folder, options.rounds, options.vectors_peer, 0.1 if options.quick else 1.0))
             elif section == "graphs":
                 print(graphs.report(folder, options.rounds))
             elif section == "storage":

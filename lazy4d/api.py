@@ -16,13 +16,14 @@ from lazy4d.errors import Lazy4DWarning
 from lazy4d.lazy import Frames, damage
 from lazy4d.lazy.options import options, set_options
 from lazy4d.metadata import History, Metadata
-from lazy4d.signals import BaseSignal, Diffraction2D, Signal1D, Signal2D, VirtualImage
+from lazy4d.signals import BaseSignal, Diffraction2D, DiffractionVectors, Signal1D, Signal2D, VirtualImage
 from lazy4d.signals.calibration import BEAM_ENERGY
 from lazy4d.signals.computing import compute_together, explain_together, persist_together
 from lazy4d.signals.stacking import stack
 
 if TYPE_CHECKING:
     from lazy4d.io.source import Source
+    from lazy4d.io.vectors.store import LoadedVectors
 
 __all__ = ["compute", "explain", "load", "persist", "save", "set_options", "stack"]
 
@@ -58,12 +59,15 @@ def load(
 ) -> BaseSignal:
     """The signal that a file holds, lazily: checked in milliseconds, whatever its size, and no pixel is read.
 
+    A file of vectors, as `save` writes them, pyxem or py4DSTEM, gives `DiffractionVectors`.
+
     Parameters
     ----------
     path : path, URL, glob, folder or list of paths
         The file; several files of one series together. A folder means the one series in it, or the one file.
     reader : str, optional
-        Name of the reader to use; by default the content of the file decides.
+        Name of the reader to use; by default the content of the file decides. ``"vectors"`` asks for the vectors of a
+        file that holds frames too.
     scan_shape : (rows, columns), optional
         Shape of the scan where the file does not say it, or says it wrong; ``(n,)`` for a line. `guess_scan_shape`
         looks for it.
@@ -89,7 +93,7 @@ def load(
 
     Returns
     -------
-    BaseSignal
+    BaseSignal or DiffractionVectors
         With axes, metadata, original metadata and history.
 
     Raises
@@ -115,7 +119,13 @@ def load(
     <Diffraction2D, title: scan, dimensions: (4, 3|16, 16), uint16, lazy 6.1 kB, 1 block>
     """
     from lazy4d.io import registry
+    from lazy4d.io.vectors.opening import load_vectors
 
+    found = load_vectors(path, reader=reader, dataset=dataset, chunks=chunks)
+    if found is not None:
+        arrangement: dict[str, Any] = {"scan_shape": scan_shape, "sync_offset": sync_offset, "flyback": flyback}
+        arrangement |= {"serpentine": serpentine, "incomplete": incomplete, **reader_options}
+        return _vectors_of(found, arrangement, signal_class)
     given: dict[str, Any] = {
         "scan_shape": scan_shape,
         "sync_offset": sync_offset,
@@ -165,6 +175,32 @@ def signal_of(source: Source, *, chunks: Any = "auto", signal_class: type[BaseSi
     return result
 
 
+def _vectors_of(found: LoadedVectors, arrangement: dict[str, Any], kind: type | None) -> Any:
+    """The vectors of a file, which has a scan of its own."""
+    path = found.identity["path"]
+    plain = {"sync_offset": 0, "flyback": 0, "incomplete": "raise"}
+    given = [name for name, value in arrangement.items() if value is not None and value != plain.get(name)]
+    if given or (kind is not None and not issubclass(kind, DiffractionVectors)):
+        raise TypeError(
+            f"{path} holds vectors, which are loaded with the options chunks and dataset as "
+            f"{DiffractionVectors.__name__}; found {', '.join(given) or kind}: leave it out"
+        )
+    for message in found.warnings:
+        warn(message, Lazy4DWarning, stacklevel=3)
+    saved = found.content.signal
+    tree = Metadata(saved.metadata)
+    tree.set_item("General.title", found.title or PurePath(path).stem)
+    axes = AxesManager(_saved_axes(saved.axes, tuple(axis["size"] for axis in saved.axes)))
+    if tree.get_item(BEAM_ENERGY, None) is not None:
+        axes.beam_energy = tree.get_item(BEAM_ENERGY)
+    params = {"path": path, "scan_shape": list(found.content.nav_shape)}
+    history = History.from_json(saved.history).append("load", params, source=found.identity)
+    return (kind or DiffractionVectors)(
+        found.blocks, axes, tree, Metadata(saved.original_metadata), history,
+        valid=found.valid, calibrated=found.calibrated,
+    )  # fmt: skip
+
+
 def _audit(source: Source) -> Any:
     from lazy4d.io.audit import audit
 
@@ -202,7 +238,7 @@ def _class_of(name: str | None, nav_ndim: int, signal_ndim: int) -> type[BaseSig
     return SIGNAL_CLASSES.get(signal_ndim, BaseSignal)
 
 
-def save(signal: BaseSignal, filename: str | os.PathLike[str], **writer_options: Any) -> None:
+def save(signal: BaseSignal | DiffractionVectors, filename: str | os.PathLike[str], **writer_options: Any) -> None:
     """Write a signal to a file, block by block, in the format that its suffix names.
 
     ========== ======================================================= ==========================================
@@ -217,6 +253,15 @@ def save(signal: BaseSignal, filename: str | os.PathLike[str], **writer_options:
     ``.mrc``   a section a frame, for programs of electron microscopy; overwrite, progress
                with a companion as ``.npy``
     ========== ======================================================= ==========================================
+
+    Vectors go to other files, flat columns with the places where each frame's begin:
+
+    ============ ===================================================== ==========================================
+    ``.zarr``    Zarr version 3: the fastest to save and to load       overwrite, resume, codec, progress
+    ``.h5``      HDF5, also as ``.hdf5``                               overwrite, resume, codec, progress
+    ``.parquet`` a table, a row a vector, also with its calibrated     overwrite, resume, codec, progress
+                 place
+    ============ ===================================================== ==========================================
 
     Parameters
     ----------
@@ -251,6 +296,13 @@ def save(signal: BaseSignal, filename: str | os.PathLike[str], **writer_options:
     ValueError: cannot write 'scan.docx': no writer for the suffix '.docx'; use one of ...
     """
     suffix = PurePath(os.fspath(filename)).suffix.lower()
+    if isinstance(signal, DiffractionVectors):
+        from lazy4d.io.vectors.saving import save_vectors
+
+        _check_options(suffix, save_vectors, writer_options)
+        content: dict[str, Any] = {"data": signal.data, "valid": signal._valid, "column_units": signal.column_units}
+        save_vectors(filename, **content, **_described(signal), **writer_options)
+        return
     if suffix not in WRITERS:
         raise ValueError(
             f"cannot write {os.fspath(filename)!r}: no writer for the suffix {suffix!r}; use one of "
@@ -259,19 +311,24 @@ def save(signal: BaseSignal, filename: str | os.PathLike[str], **writer_options:
     module, function = WRITERS[suffix]
     write: Callable[..., None] = getattr(import_module(module), function)
     _check_options(suffix, write, writer_options)
-    write(
-        filename,
-        frames=signal.frames,
-        axes=[axis.as_dictionary() for axis in signal.axes_manager.as_numpy_order()],
-        metadata=signal.metadata.as_dictionary(),
-        original_metadata=signal.original_metadata.as_dictionary(),
-        history=signal.history.to_json(),
-        signal_class=type(signal).__name__,
-        **writer_options,
-    )
+    write(filename, frames=signal.frames, **_described(signal), **writer_options)
 
 
-_GIVEN = {"path", "filename", "frames", "axes", "metadata", "original_metadata", "history", "signal_class"}
+def _described(signal: BaseSignal | DiffractionVectors) -> dict[str, Any]:
+    """Everything of a signal but its data, as every writer takes it."""
+    return {
+        "axes": [axis.as_dictionary() for axis in signal.axes_manager.as_numpy_order()],
+        "metadata": signal.metadata.as_dictionary(),
+        "original_metadata": signal.original_metadata.as_dictionary(),
+        "history": signal.history.to_json(),
+        "signal_class": type(signal).__name__,
+    }
+
+
+_GIVEN = {
+    *("path", "filename", "frames", "axes", "metadata", "original_metadata", "history", "signal_class"),
+    *("data", "valid", "column_units"),
+}
 
 
 def _check_options(suffix: str, write: Callable[..., None], given: dict[str, Any]) -> None:

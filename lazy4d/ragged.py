@@ -72,7 +72,7 @@ class RaggedFrames:
         >>> RaggedFrames.from_counts([2, 0], {"ky": [1.0, 2.0]}).offsets
         array([0, 2, 2])
         """
-        return cls(np.concatenate([[0], np.cumsum(np.asarray(counts, np.int64).reshape(-1))]), columns)
+        return cls(np.concatenate([[0], np.cumsum(_whole(counts, "counts"))]), columns)
 
     @classmethod
     def from_frames(cls, frames: Sequence[Any], names: Sequence[str] = ("ky", "kx", "intensity")) -> RaggedFrames:
@@ -212,7 +212,7 @@ class RaggedFrames:
 
     # -- others like it ------------------------------------------------------------------------------------------------
 
-    def with_columns(self, **columns: Any) -> RaggedFrames:
+    def with_columns(self, /, **columns: Any) -> RaggedFrames:
         """The same entries with more columns, or others in their place.
 
         Examples
@@ -260,8 +260,10 @@ class RaggedFrames:
                 columns = {name: values[first:last] for name, values in self.columns.items()}
                 return RaggedFrames(self.offsets[start : stop + 1] - first, columns)
             frames = np.arange(self.n_frames)[frames]
-        numbers = np.asarray(frames)
-        numbers = np.flatnonzero(numbers) if numbers.dtype == np.bool_ else numbers.astype(np.int64).reshape(-1)
+        given = np.asarray(frames)
+        if given.dtype == np.bool_ and given.size != self.n_frames:
+            raise ValueError(f"expected a bool for each of {self.n_frames} frames, found shape {given.shape}")
+        numbers = np.flatnonzero(given) if given.dtype == np.bool_ else _whole(given, "numbers of frames")
         if numbers.size and not (-self.n_frames <= numbers.min() and numbers.max() < self.n_frames):
             raise IndexError(f"frames {_few(numbers)} of {self.n_frames} frames: expected 0 to {self.n_frames - 1}")
         counts = self.counts[numbers]
@@ -277,6 +279,14 @@ def _column(name: Any, values: Any) -> NDArray[Any]:
             f"expected column {name!r} as a line of real numbers, found dtype {array.dtype} and shape {array.shape}"
         )
     return np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+
+
+def _whole(values: Any, what: str) -> NDArray[np.int64]:
+    """Whole numbers as a line of int64."""
+    array = np.asarray(values).reshape(-1)
+    if array.dtype.kind not in "iub" and not (array.dtype.kind == "f" and (array == np.floor(array)).all()):
+        raise TypeError(f"expected {what} as whole numbers, found {_few(array)}")
+    return array.astype(np.int64)
 
 
 def _few(values: NDArray[Any]) -> str:

@@ -274,3 +274,13 @@ def test_the_memory_limit_of_an_empty_file(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     with pytest.raises(ValueError, match="at least 2 bytes"):
         MemoryLimit(tmp_path / "empty")
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".h5"])
+def test_info_describes_a_file_of_vectors(tmp_path: Path, suffix: str) -> None:
+    v = l4.DiffractionVectors([[[3, 4, 5.0]], [[1, 2, 3.0]]], frame_shape=(8, 9), title="disks")
+    v.save(tmp_path / f"v{suffix}")
+    result = run("info", tmp_path / f"v{suffix}")
+    assert result.exit_code == 0
+    assert "DiffractionVectors, (2 | 8, 9) along (x | ky, kx)" in result.output
+    assert re.search(r"columns +ky \[px\], kx \[px\], intensity", result.output)

@@ -41,11 +41,13 @@ LAYERS = {
     "lazy": Layer(third={"numpy", "dask"}, late={"distributed", "psutil", "threadpoolctl", "tqdm"}, own={"ragged"}),
     "io": Layer(
         third={"numpy", "dask"},
-        late={"distributed", "fsspec", "h5py", "hdf5plugin", "numcodecs", "psutil", "zarr"},
+        late={"distributed", "fsspec", "h5py", "hdf5plugin", "numcodecs", "psutil", "pyarrow", "zarr"},
         own={"kernels", "lazy", "ragged", "units"},
     ),
     "signals": Layer(
-        third={"numpy"}, late={"scipy"}, own={"axes", "kernels", "lazy", "metadata", "ragged", "roi", "units"}
+        third={"numpy"},
+        late={"pandas", "pyarrow", "scipy", "sklearn"},
+        own={"axes", "kernels", "lazy", "metadata", "ragged", "roi", "units"},
     ),
     "plot": Layer(third={"numpy", "matplotlib", "ipywidgets"}, late={"IPython"}, own={"axes", "roi", "signals"}),
     "data": Layer(third={"numpy", "dask"}),
@@ -57,6 +59,7 @@ LAYERS = {
 # The only imports against the arrows, all inside the function named here: (layer, function) -> layers.
 UPWARD = {
     ("signals", "save"): {"api"},
+    ("signals", "plot"): {"plot"},  # only when a figure is asked for
     ("signals", "with_scan_shape"): {"io"},
     ("signals", "_of_file"): {"io"},  # frames of repeated scans in other places, by their numbers
     ("signals", "_large"): {"api"},  # an image beside the scan, loaded when it is asked for

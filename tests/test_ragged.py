@@ -80,6 +80,8 @@ def test_columns_are_checked() -> None:
         ragged_of([[1]]).frame(1)
     with pytest.raises(IndexError, match="of 1 frames"):
         ragged_of([[1]]).take([0, 5])
+    with pytest.raises(ValueError, match="a bool for each of 1 frames"):
+        ragged_of([[1]]).take(np.ones(2, bool))
     with pytest.raises(ValueError, match="a mark for each of 1 entries"):
         ragged_of([[1]]).where(np.ones(2, bool))
     with pytest.raises(ValueError, match="parts of the same columns"):
@@ -95,3 +97,14 @@ def test_columns_are_native_and_contiguous() -> None:
     assert ragged["a"].dtype == np.dtype("f4")
     assert ragged["a"].dtype.isnative
     assert ragged["a"].flags.c_contiguous
+
+
+def test_fractions_and_masks_of_other_lengths_are_refused() -> None:
+    ragged = ragged_of([[1, 2], [3], []])
+    for wrong in (lambda: RaggedFrames.from_counts([1.7], {"a": [1]}), lambda: ragged.take([0.5])):
+        with pytest.raises(TypeError, match="as whole numbers, found"):
+            wrong()
+    for size in (2, 4):
+        with pytest.raises(ValueError, match="a bool for each of 3 frames"):
+            ragged.take(np.ones(size, bool))
+    assert rows_of(ragged.take([1.0, 0.0])) == [[3], [1, 2]]

@@ -8,12 +8,11 @@ from pathlib import Path
 
 
 class Peer:
-    """LiberTEM in another Python: ``Peer(python, file)``; `run` gives the seconds it took."""
+    """A worker of this folder in another Python: ``Peer(python, worker, *arguments)``; `run` gives its seconds."""
 
-    def __init__(self, python: str, path: Path, executor: str) -> None:
-        script = Path(__file__).with_name("libertem_worker.py")
+    def __init__(self, python: str, worker: str, *arguments: str | Path) -> None:
         self.process = subprocess.Popen(
-            [python, str(script), str(path.with_suffix(".hdr")), executor],
+            [python, str(Path(__file__).with_name(worker)), *map(str, arguments)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

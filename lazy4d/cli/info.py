@@ -60,7 +60,11 @@ def info(
     options = {name: value for name, value in given.items() if value is not None} | parse_reader_options(others)
     path: Any = files[0] if len(files) == 1 else list(files)
     from lazy4d.io import registry
+    from lazy4d.io.vectors.opening import find_vectors
 
+    if not options and find_vectors(path) is not None and reader in (None, "vectors"):
+        describe_vectors(path)
+        return
     if guess and {"scan_shape", "sync_offset", "flyback"} & options.keys():
         raise click.UsageError("--guess-scan-shape looks for scan shape, sync offset and flyback: give none of them")
     if guess:
@@ -75,6 +79,22 @@ def info(
     describe(source)
     if audit and not _audit(source, None):
         raise click.exceptions.Exit(1)
+
+
+def describe_vectors(path: Any) -> None:
+    """Print what a file of diffraction vectors holds; they are checked by their sums whenever they are read."""
+    from lazy4d.api import load
+
+    vectors: Any = load(path)
+    click.secho(str(path), bold=True)
+    if made_from := origin(vectors.history):
+        row("made from", made_from)
+    row("signal", f"{type(vectors).__name__}, {_shape(vectors)}")
+    units = vectors.column_units
+    row("columns", ", ".join(f"{name} [{units[name]}]" if units.get(name) else name for name in vectors.columns))
+    axes = vectors.axes_manager.as_numpy_order()
+    width = max((len(axis.name) for axis in axes), default=0)
+    row("axes", "\n".join(_axis(axis, width) for axis in axes))
 
 
 def describe(source: Source) -> None:
@@ -111,7 +131,7 @@ def describe(source: Source) -> None:
 
 def _shape(signal: BaseSignal) -> str:
     names = [axis.name for axis in signal.axes_manager.as_numpy_order()]
-    sizes, n = [str(size) for size in signal.shape], len(signal.nav_shape)
+    sizes, n = [str(size) for size in (*signal.nav_shape, *signal.frame_shape)], len(signal.nav_shape)
     return f"({', '.join(sizes[:n])} | {', '.join(sizes[n:])}) along ({', '.join(names[:n])} | {', '.join(names[n:])})"
 
 

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
-from lazy4d.errors import FormatError, Lazy4DWarning
+from lazy4d.errors import FormatError, Lazy4DError, Lazy4DWarning, UnsupportedVariantError
 from lazy4d.io.folder import series_in
 from lazy4d.io.paths import PathLike, expand_paths, is_url, series_hint
 from lazy4d.io.rearranged import folded
@@ -299,6 +299,29 @@ def read(path: PathLike | Sequence[PathLike], reader: str | Reader | None = None
     >>> read(file).frames.nav_shape
     (3, 2)
     """
+    try:
+        return _read(path, reader, options)
+    except Lazy4DError as error:
+        _tell_of_vectors(path, reader, error)
+        raise
+
+
+def _tell_of_vectors(path: PathLike | Sequence[PathLike], reader: str | Reader | None, error: Exception) -> None:
+    """Say so where a file holds no frames but vectors, rather than that frames are missing in it."""
+    from lazy4d.io.vectors.opening import find_vectors
+
+    if reader is None and find_vectors(path) is not None:
+        raise UnsupportedVariantError(
+            f"{path}: holds diffraction vectors, expected frames: lazy4d.load({str(path)!r}) gives the vectors"
+        ) from error
+    names = expand_paths(path) if isinstance(path, str | os.PathLike | list | tuple) else []
+    if reader is None and len(names) > 1 and find_vectors(names[0]) is not None:
+        raise UnsupportedVariantError(
+            f"{names[0]}: holds diffraction vectors, found {len(names)} paths: vectors are loaded one file at a time"
+        ) from error
+
+
+def _read(path: PathLike | Sequence[PathLike], reader: str | Reader | None, options: dict[str, Any]) -> Source:
     forced = get_reader(reader) if isinstance(reader, str) else reader
     found = files_meant(path, forced)
     first = found[0]

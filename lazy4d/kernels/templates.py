@@ -6,7 +6,7 @@ A `Template` is a small array with the beam on its middle pixel, and the pixels 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,6 +42,9 @@ class Template:
         Where the beam is, (y, x), counted from the middle pixel: a fraction of a pixel for given pictures, else 0.
     radius : float
         Of the disk, pixels; of a given picture that of the disk of its width.
+    pixels : ndarray of bool [m, m], optional
+        Where `values` are this set of pixels, blurred by (1, 2, 1) / 4 along both axes, less a constant on the support:
+        sums over sets are fast.
     """
 
     values: NDArray[np.float64]
@@ -50,6 +53,7 @@ class Template:
     flat: bool
     offset: tuple[float, float]
     radius: float
+    pixels: NDArray[np.bool_] | None = None
 
     @property
     def half(self) -> int:
@@ -188,15 +192,112 @@ def given_template(picture: NDArray[np.float64], center: tuple[float, float] | N
     return Template(values, beam, support, True, (center[0] - middle[0], center[1] - middle[1]), radius)
 
 
+def pixel_disk_template(radius: float) -> Template:
+    """A bright disk of whole pixels, slightly blurred, in a dark ring of the same area; the sum is 0.
+
+    Nearly that of `edge_template`, but made of sets of pixels, over which sums are fast. The blur, of standard
+    deviation 0.7 pixels, makes the correlation smooth enough for a parabola to find its top within 0.015 pixels.
+
+    Examples
+    --------
+    >>> template = pixel_disk_template(4)
+    >>> template.pixels.sum(), template.support.sum(), abs(template.values.sum()) < 1e-12
+    (np.int64(49), np.int64(101), np.True_)
+    """
+    outer = _outer_radius(radius)
+    return _of_pixels(_pixel_disk(radius, outer), _pixel_disk(outer, outer), radius)
+
+
+def ring_template(r_inner: float, r_outer: float) -> Template:
+    """A bright ring of whole pixels, slightly blurred, with dark surroundings inside and outside; the sum is 0.
+
+    Parameters
+    ----------
+    r_inner, r_outer : float
+        Radii of the ring, pixels.
+
+    Raises
+    ------
+    ValueError
+        Radii that are not ``0 < r_inner < r_outer``, or a ring without pixels.
+
+    Examples
+    --------
+    >>> template = ring_template(3, 5)
+    >>> template.values[6, 6] < 0 < template.values[6, 10], abs(template.values.sum()) < 1e-12
+    (np.True_, np.True_)
+    """
+    if not 0 < r_inner < r_outer:
+        raise ValueError(f"expected 0 < r_inner < r_outer, found {r_inner} and {r_outer} pixels")
+    outer = _outer_radius(r_outer)
+    ring = _pixel_disk(r_outer, outer) & ~_pixel_disk(r_inner, outer)
+    if not ring.any():
+        raise ValueError(f"no pixel lies between the radii {r_inner} and {r_outer} pixels: expected a wider ring")
+    return _of_pixels(ring, _pixel_disk(outer, outer), r_outer)
+
+
+def picture_template(picture: NDArray[np.float64], center: tuple[float, float] | None = None) -> Template:
+    """As `given_template`, but compared over a circle that leaves only a narrow dark ring around the beam.
+
+    For images in which there are many beams, which would reach into the corners of a square.
+
+    Examples
+    --------
+    >>> picture = np.zeros((9, 9)); picture[3:6, 3:6] = 7
+    >>> template = picture_template(picture)
+    >>> template.support.shape, template.support.sum(), abs(template.values.sum()) < 1e-12
+    ((5, 5), np.int64(21), np.True_)
+    """
+    square = given_template(picture, center)
+    line = np.arange(-square.half, square.half + 1)
+    away = np.hypot(line[:, None], line)
+    reach = away[np.abs(square.bright) > FAINT * np.ptp(square.bright)].max()
+    support = square.support & (away <= max(RING * square.radius, reach + 1.0))
+    rim = square.half - int(np.abs(line[support.any(axis=0) | support.any(axis=1)]).max())
+    inside = (slice(rim, len(line) - rim),) * 2
+    support = support[inside]
+    values = np.where(support, square.values[inside], 0.0)
+    values[support] -= values[support].mean()
+    return replace(square, values=values, bright=np.where(support, square.bright[inside], 0.0), support=support)
+
+
 TEMPLATES = {"disk": disk_template, "edge": edge_template, "gradient": gradient_template}
 """Templates that a radius is enough for, by name."""
 
 
-def _disk_and_surroundings(radius: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A disk, and that of the outer radius of the ring, on a common array."""
+def _outer_radius(radius: float) -> float:
+    """Where the dark ring around a disk ends."""
     if not (math.isfinite(radius) and radius > 0):
         raise ValueError(f"expected a radius of more than 0 pixels, found {radius}")
-    outer = max(RING * radius, radius + 1.0)
+    return max(RING * radius, radius + 1.0)
+
+
+def _pixel_disk(radius: float, outer: float) -> NDArray[np.bool_]:
+    """Whole pixels as near to the area of a disk as circles about the middle pixel give, on an array for `outer`."""
+    line = np.arange(-math.ceil(outer) - 1, math.ceil(outer) + 2)
+    square = line[:, None] ** 2 + line**2
+    steps, count = np.unique(square, return_counts=True)
+    nearest = np.abs(np.cumsum(count) - math.pi * radius**2).argmin()
+    found: NDArray[np.bool_] = square <= steps[nearest]
+    return found
+
+
+def _of_pixels(bright: NDArray[np.bool_], surroundings: NDArray[np.bool_], radius: float) -> Template:
+    """A set of pixels, blurred, on a set of surroundings."""
+    blurred = bright.astype(np.float64)
+    for axis in (0, 1):
+        blurred = (np.roll(blurred, 1, axis) + 2 * blurred + np.roll(blurred, -1, axis)) / 4
+    support = surroundings | (blurred > 0)
+    rows = np.nonzero(support.any(axis=1))[0]
+    inside = (slice(rows[0], rows[-1] + 1),) * 2
+    bright, blurred, support = bright[inside], blurred[inside], support[inside]
+    values = np.where(support, blurred - blurred.sum() / np.count_nonzero(support), 0.0)
+    return Template(values, blurred, support, True, (0.0, 0.0), float(radius), bright)
+
+
+def _disk_and_surroundings(radius: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """A disk, and that of the outer radius of the ring, on a common array."""
+    outer = _outer_radius(radius)
     half = math.ceil(outer - 0.5)
     apart = np.subtract.outer(np.arange(2 * half + 1), np.arange(2 * half + 1))
     blur = np.exp(-0.5 * (apart / SOFT) ** 2) / np.exp(-0.5 * (np.arange(-9, 10) / SOFT) ** 2).sum()

@@ -79,6 +79,10 @@ class Frames:
         ChunkError
             A signal axis of the dask array is split between blocks.
         """
+        if valid is not None and tuple(valid.shape) != tuple(np.shape(array)[:nav_ndim]):
+            raise ValueError(
+                f"expected validity of the navigation shape {np.shape(array)[:nav_ndim]}, found {tuple(valid.shape)}"
+            )
         if isinstance(array, da.Array):
             split = [k for k in range(nav_ndim, array.ndim) if len(array.chunks[k]) > 1]
             if split:
@@ -87,12 +91,14 @@ class Frames:
                     f"frames must be whole within a block, but axes {split} of the array are cut into "
                     f"{[array.numblocks[k] for k in split]} blocks; pass array.rechunk({wanted})"
                 )
-            return cls(ArraySource.from_dask(array, nav_ndim, valid, incomplete), array.chunks[:nav_ndim])
+            aligned = None if valid is None else valid.rechunk(array.chunks[:nav_ndim])
+            return cls(ArraySource.from_dask(array, nav_ndim, aligned, incomplete), array.chunks[:nav_ndim])
         plain = np.asanyarray(array)
         shape = plain.shape
         nbytes = math.prod(shape[nav_ndim:]) * plain.dtype.itemsize
         blocks = chunking.normalize_chunks(chunks, shape[:nav_ndim], nbytes)
-        source = ArraySource.from_numpy(plain, nav_ndim, blocks, valid, incomplete, uuid.uuid4().hex)
+        aligned = None if valid is None else valid.rechunk(blocks)
+        source = ArraySource.from_numpy(plain, nav_ndim, blocks, aligned, incomplete, uuid.uuid4().hex)
         return cls(source, blocks)
 
     # ---- what the stream is

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,18 @@ from matplotlib.figure import Figure
 
 from lazy4d.plot.colors import DETECTORS, robust_limits
 from lazy4d.plot.image import Image, draw
-from lazy4d.signals import BaseSignal, BeamPosition, ColorImage
+from lazy4d.plot.marks import CLASSES, Marks
+from lazy4d.plot.vector_marks import Coloring, marks_of
+from lazy4d.signals import BaseSignal, BeamPosition, ColorImage, DiffractionVectors
 from lazy4d.signals.computing import compute_together
 from lazy4d.signals.dpc.color_image import LONGEST
 from lazy4d.signals.dpc.vectors import QUANTITY
 
 _WIDTH, _HEIGHT, _TITLE = 3.35, 2.85, 0.3  # inches
 _SQUARE = 2.4  # of the height, what a picture as wide as tall takes
+
+_VECTORS = "#ffffff"
+"""Circles around vectors: the colour that detectors get last."""
 
 BEAM_PICTURES = ("y", "x", "direction")
 
@@ -29,6 +34,9 @@ def panel(
     detectors: Mapping[str, Any] | None = None,
     beam: Sequence[str] = BEAM_PICTURES,
     label: str = "counts",
+    vectors: Mapping[str, DiffractionVectors] | None = None,
+    positions: Mapping[str, Sequence[Any]] | None = None,
+    power: float | None = None,
     columns: int | None = None,
     title: str = "",
     dpi: float = 150,
@@ -49,6 +57,13 @@ def panel(
     label : str
         What maps and patterns count, for their colour bars, unless they say so in ``metadata.Signal.quantity``, such as
         ``"phase (rad)"``.
+    vectors : dict of DiffractionVectors, optional
+        Circles on patterns, by their titles: on the pattern of a position the vectors of that one, ``v.inav[x, y]``.
+    positions : dict of (x, y), optional
+        Positions to mark in all maps, with their names, x-first: int = pixel, float = axis units, text with a unit.
+        Where a name is also the title of a pattern, the pattern gets a frame of the mark's colour.
+    power : float, optional
+        Exponent of the colour scale of patterns, such as 0.5; by default logarithmic.
     columns : int, optional
         Pictures in a row; by default at most 3.
     title : str
@@ -64,7 +79,8 @@ def panel(
     Raises
     ------
     ValueError
-        Nothing to show, a signal that is none of the above, or an unknown entry of `beam`.
+        Nothing to show, a signal that is none of the above, an unknown entry of `beam`, vectors on no pattern, or
+        positions where there is no map.
 
     Examples
     --------
@@ -76,7 +92,7 @@ def panel(
     unknown = [name for name in beam if name not in BEAM_PICTURES]
     if unknown:
         raise ValueError(f"beam={tuple(beam)!r}: expected a selection of {BEAM_PICTURES}, found {unknown[0]!r}")
-    known = compute_together(dict(signals))[0]
+    known, over = compute_together(dict(signals), dict(vectors or {}))
     outlined = dict(detectors or {})
     color_of = {name: DETECTORS[k % len(DETECTORS)] for k, name in enumerate(outlined)}
     images = [
@@ -86,23 +102,75 @@ def panel(
     ]
     if not images:
         raise ValueError(f"expected at least one signal to show, found {dict(signals)!r} with beam={tuple(beam)!r}")
+    images = _with_positions(_with_vectors(images, over), positions or {})
+    if power is not None:
+        images = [replace(image, power=power) if image.kind == "pattern" else image for image in images]
     return figure_of(images, columns=columns, title=title, dpi=dpi)
 
 
 def figure_of(images: Sequence[Image], *, columns: int | None, title: str, dpi: float) -> Figure:
     """A figure of pictures in rows, at most 3 in each unless `columns` says so; see `panel`."""
     columns = max(1, min(3, len(images)) if columns is None else columns)
-    rows = math.ceil(len(images) / columns)
-    height = _HEIGHT - _SQUARE * (1 - min(1.0, max(_tallness(image) for image in images)))
-    size = (_WIDTH * min(columns, len(images)), height * rows + (_TITLE if title else 0.0))
+    in_rows = [images[k : k + columns] for k in range(0, len(images), columns)]
+    heights = [_HEIGHT - _SQUARE * (1 - min(1.0, max(_tallness(image) for image in row))) for row in in_rows]
+    size = (_WIDTH * min(columns, len(images)), sum(heights) + (_TITLE if title else 0.0))
     figure = Figure(figsize=size, dpi=dpi, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.08, h_pad=0.06, wspace=0.02, hspace=0.03)  # type: ignore[union-attr, call-arg]
-    for number, image in enumerate(images, 1):
-        draw(figure.add_subplot(rows, columns, number), image)
+    grid = figure.add_gridspec(len(in_rows), columns, height_ratios=heights)
+    for number, image in enumerate(images):
+        draw(figure.add_subplot(grid[divmod(number, columns)]), image)
     if title:
         figure.suptitle(title, fontsize=10.5, x=0.01, ha="left")
     return figure
+
+
+def quantity_of(signal: BaseSignal, label: str = "counts") -> str:
+    """What a signal counts, for its colour bar: as its metadata say, or `label` where they say nothing but "Counts".
+
+    Examples
+    --------
+    >>> quantity_of(d), quantity_of(d.template_match_disk(disk_r=3))
+    ('counts', 'correlation coefficient')
+    """
+    quantity = str(signal.metadata.get_item(QUANTITY, ""))
+    return label if quantity.lower() in ("", "counts") else quantity
+
+
+def _with_vectors(images: list[Image], vectors: Mapping[str, DiffractionVectors]) -> list[Image]:
+    """Patterns with vectors on them."""
+    patterns = {image.title: image.values.shape for image in images if image.kind == "pattern"}
+    for name, one in vectors.items():
+        if patterns.get(name) != one.frame_shape:
+            raise ValueError(
+                f"vectors[{name!r}]: expected the title of a pattern of {one.frame_shape} pixels, as the frames of "
+                f"{one!r}; found patterns {patterns}"
+            )
+    marks = {name: marks_of(one, Coloring(_VECTORS, [])) for name, one in vectors.items()}
+    return [replace(image, marks=(marks[image.title],)) if image.title in marks else image for image in images]
+
+
+def _with_positions(images: list[Image], positions: Mapping[str, Sequence[Any]]) -> list[Image]:
+    """Maps with positions marked, and patterns in frames of their colours."""
+    if not positions:
+        return images
+    color_of = {name: CLASSES[k % len(CLASSES)] for k, name in enumerate(positions)}
+    if not any(image.axes[0].navigate for image in images):
+        raise ValueError(f"positions={dict(positions)!r}: expected at least one map of the scan to mark them in")
+    marked = []
+    for image in images:
+        if image.axes[0].navigate:
+            y, x = image.axes
+            marks = [
+                Marks(
+                    np.array([float(y.to_pixels(py))]), np.array([float(x.to_pixels(px))]), color_of[name], texts=[name]
+                )
+                for name, (px, py) in positions.items()
+            ]
+            marked.append(replace(image, marks=(*image.marks, *marks)))
+        else:
+            marked.append(replace(image, frame=color_of.get(image.title, image.frame)))
+    return marked
 
 
 def _tallness(image: Image) -> float:
@@ -137,9 +205,9 @@ def _images(
     if signal.dtype.kind == "c":
         raise ValueError(f"{name!r}: expected real numbers, found {signal!r}: take abs(signal) first")
     values = signal.as_numpy().astype(np.float64)
+    label = quantity_of(signal, label)
     if signal.nav_shape:
-        quantity = str(signal.metadata.get_item(QUANTITY, ""))
-        yield Image(name, values, axes, quantity if "(" in quantity else label, frame=color_of.get(name))
+        yield Image(name, values, axes, label, frame=color_of.get(name))
         return
     x_first = (axes[1], axes[0])
     masks = [

@@ -26,9 +26,10 @@ from lazy4d.signals import (
     statistics,
     transform,
 )
+from lazy4d.signals.described import Described
 
 
-class BaseSignal(arithmetic.SignalOperators):
+class BaseSignal(arithmetic.SignalOperators, Described):
     """Data of any number of navigation and signal axes, lazy until `compute`.
 
     Navigation axes say where (scan positions), signal axes what was measured there (a diffraction pattern). Every
@@ -67,10 +68,6 @@ class BaseSignal(arithmetic.SignalOperators):
 
     _content: Any  # ndarray, dask array or Frames
     _frames: Frames | None
-    _axes_manager: AxesManager
-    _metadata: Metadata
-    _original_metadata: Metadata
-    _history: History
     _valid: Any
     _incomplete: str
     _audit: Callable[[], Any] | None
@@ -154,54 +151,9 @@ class BaseSignal(arithmetic.SignalOperators):
         return self._frames
 
     @property
-    def axes_manager(self) -> AxesManager:
-        """The axes: names, units, scales and offsets, to read and to edit."""
-        return self._axes_manager
-
-    @property
-    def metadata(self) -> Metadata:
-        """What is known of the data, a tree to read and to edit."""
-        return self._metadata
-
-    @property
-    def original_metadata(self) -> Metadata:
-        """What the file said, unchanged."""
-        return self._original_metadata
-
-    @property
-    def history(self) -> History:
-        """How the data were made, one entry an operation."""
-        return self._history
-
-    @property
-    def title(self) -> str:
-        """``metadata.General.title``, or an empty text."""
-        return str(self._metadata.get_item("General.title", ""))
-
-    @property
     def lazy(self) -> bool:
         """Whether the data are still to be computed."""
         return not isinstance(self._content, np.ndarray)
-
-    @property
-    def nav_shape(self) -> tuple[int, ...]:
-        """Shape of the navigation, numpy order."""
-        return tuple(self._axes_manager.nav_shape)
-
-    @property
-    def frame_shape(self) -> tuple[int, ...]:
-        """Shape of a frame, numpy order."""
-        return tuple(self._axes_manager.frame_shape)
-
-    @property
-    def nav_axes(self) -> list[Axis]:
-        """Navigation axes, numpy order."""
-        return list(self._axes_manager.as_numpy_order())[: len(self.nav_shape)]
-
-    @property
-    def frame_axes(self) -> list[Axis]:
-        """Signal axes, numpy order."""
-        return list(self._axes_manager.as_numpy_order())[len(self.nav_shape) :]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -335,7 +287,3 @@ class BaseSignal(arithmetic.SignalOperators):
         if valid is not None:
             result._incomplete = self.frames.incomplete
         return result
-
-    def _record(self, op: str, params: dict[str, Any]) -> None:
-        """Add to the history an edit in place (calibration)."""
-        self._history = self._history.append(op, params)

@@ -12,7 +12,9 @@ from lazy4d.signals import (
     ellipse,
     flipping,
     linked_images,
+    peaks,
     shifting,
+    template_matching,
     virtual_imaging,
 )
 from lazy4d.signals.polar_analysis import variance_image
@@ -42,6 +44,13 @@ class Diffraction2D(Signal2D, signal_ndim=2):
     shift_diffraction = shifting.shift_diffraction
     get_shift_coverage = shifting.get_shift_coverage
     get_shift_window = shifting.get_shift_window
+
+    # -- templates ---------------------------------------------------------------------------------------------------
+    get_probe_template = template_matching.get_probe_template
+
+    # -- vectors -----------------------------------------------------------------------------------------------------
+    get_diffraction_vectors = peaks.get_diffraction_vectors
+    preview_vectors = peaks.preview_vectors
 
     # -- geometry ----------------------------------------------------------------------------------------------------
     rotate_diffraction = affine.rotate_diffraction

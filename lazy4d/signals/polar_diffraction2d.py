@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lazy4d.signals import polar_analysis, polar_profile
+from lazy4d.signals.orientation import matching
 from lazy4d.signals.signal2d import Signal2D
 
 
@@ -29,3 +30,6 @@ class PolarDiffraction2D(Signal2D, signal_ndim=2):
 
     # -- fluctuation microscopy --------------------------------------------------------------------------------------
     get_variance = polar_analysis.get_variance
+
+    # -- orientation -------------------------------------------------------------------------------------------------
+    get_orientation = matching.get_orientation_of_polar

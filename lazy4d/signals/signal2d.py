@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lazy4d.signals import background, bad_pixels, flipping, neighbours, reference_correction
+from lazy4d.signals import background, bad_pixels, flipping, neighbours, peaks, reference_correction, template_matching
 from lazy4d.signals.base import BaseSignal
 
 
@@ -23,6 +23,14 @@ class Signal2D(BaseSignal, signal_ndim=2, default=True):
     find_dead_pixels = bad_pixels.find_dead_pixels
     find_hot_pixels = bad_pixels.find_hot_pixels
     subtract_diffraction_background = background.subtract_diffraction_background
+
+    # -- templates ---------------------------------------------------------------------------------------------------
+    template_match = template_matching.template_match
+    template_match_disk = template_matching.template_match_disk
+    template_match_ring = template_matching.template_match_ring
+
+    # -- peaks -------------------------------------------------------------------------------------------------------
+    find_peaks = peaks.find_peaks
 
     # -- geometry ----------------------------------------------------------------------------------------------------
     flip = flipping.flip

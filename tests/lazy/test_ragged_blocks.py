@@ -235,3 +235,20 @@ def histogram(ragged: RaggedFrames, bins: int) -> Any:
 
 def first_frames(ragged: RaggedFrames) -> RaggedFrames:
     return ragged.take(slice(0, 1))
+
+
+def test_validity_in_other_blocks_marks_the_same_frames() -> None:
+    valid = np.ones(NAV_SHAPE, bool)
+    valid[1, 2] = valid[3, 4] = False
+    for chunks in NAV_CHUNKS.values():
+        array = da.from_array(SCAN, chunks=(*chunks, *((n,) for n in FRAME_SHAPE)))
+        for source in (array, SCAN):
+            frames = Frames.from_array(source, 2, valid=da.from_array(valid), incomplete="nan")
+            totals = frames.map_frames(total_of, shape=(), dtype="f8").emit()
+            np.testing.assert_array_equal(np.isnan(totals.data.compute()), ~valid)
+    with pytest.raises(ValueError, match="expected validity of the navigation shape"):
+        Frames.from_array(SCAN, 2, valid=da.ones((2, 2), dtype=bool))
+
+
+def total_of(frames: Any, out: Any) -> None:
+    out[...] = frames.sum(axis=(1, 2))

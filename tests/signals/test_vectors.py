@@ -5,11 +5,12 @@ from __future__ import annotations
 import pickle
 from typing import Any
 
+import dask.array as da
 import numpy as np
 import pytest
 
 import lazy4d as l4
-from lazy4d.lazy import PerPosition
+from lazy4d.lazy import Frames, PerPosition
 from lazy4d.ragged import RaggedFrames
 from lazy4d.signals.vectors.diffraction_vectors import vectors_of
 from tests.lazy.test_ragged_blocks import COLUMNS, LEVEL, SCAN, above, expected, number, with_level
@@ -90,6 +91,15 @@ def test_missing_frames_stay_marked() -> None:
     np.testing.assert_array_equal(computed.inav[1:3, 0].valid.data, valid[0, 1:3])
 
 
+def test_frames_to_be_taken_as_zero_count_nothing() -> None:
+    frames = Frames.from_array(SCAN, 2, valid=da.from_array(LEVEL > 85), incomplete="zero")
+    v = vectors_of(l4.Diffraction2D(frames), above, (90.0,), capacity=120, columns=COLUMNS, op="bright", options={})
+    for counts in (v.count_map().compute().data, v.compute().count_map().data, v.inav[...].count_map().compute().data):
+        assert counts.dtype == np.int64
+        assert not counts[LEVEL <= 85].any()
+    np.testing.assert_array_equal(v.compute().valid.data, LEVEL > 85)
+
+
 @pytest.mark.parametrize("lazy", [True, False])
 def test_what_methods_make_of_them_is_eager_where_they_are_computed(lazy: bool) -> None:
     v = found("ragged") if lazy else found("ragged").compute()
@@ -116,6 +126,27 @@ def test_built_from_arrays_of_a_user() -> None:
     assert l4.DiffractionVectors(np.array([[3.0, 4.5]])).nav_shape == ()
     assert l4.DiffractionVectors(np.array([[3.0, 4.5]])).frame_shape == (4, 6)
     assert l4.DiffractionVectors([[[1, 2]], [[3, 4]]], nav_shape=(1, 2)).nav_shape == (1, 2)
+
+
+def test_columns_of_arrays_are_named_and_come_back() -> None:
+    rows = [np.arange(8.0).reshape(2, 4), np.empty((0, 4))]
+    v = l4.DiffractionVectors(rows, columns=("kx", "ky", "score", "label"), frame_shape=(8, 8), valid=[True, False])
+    assert v.ragged["label"].tolist() == [3.0, 7.0]
+    back = v.as_numpy()
+    np.testing.assert_array_equal(back[0][:, list(v.columns).index("score")], [2.0, 6.0])
+    assert back.shape == (2,)
+    assert back[1].shape == (0, 4)
+
+
+def test_vectors_of_missing_frames_are_left_out_everywhere() -> None:
+    v = l4.DiffractionVectors([[[3, 4, 1.0]], [[3, 4, 1.0]]], frame_shape=(8, 8), valid=np.array([True, False]))
+    assert v.ragged.counts.tolist() == [1, 0]
+    assert v.to_bragg_vector_map(weights=None).as_numpy().sum() == 1
+
+
+def test_places_that_are_no_numbers_do_not_make_the_frame() -> None:
+    assert l4.DiffractionVectors([[[np.nan, np.inf]]]).frame_shape == (1, 1)
+    assert l4.DiffractionVectors([[[np.nan, 2.0], [3.0, 2.5]]]).frame_shape == (4, 4)
 
 
 def test_built_from_calibrated_places() -> None:
@@ -150,8 +181,15 @@ def test_what_does_not_fit_is_refused() -> None:
         l4.DiffractionVectors(np.zeros((2, 2, 2)))
     with pytest.raises(TypeError, match="from_table takes tables"):
         l4.DiffractionVectors({"ky": [1.0]})
-    with pytest.raises(ValueError, match="frame_shape as"):
-        l4.DiffractionVectors([[[1, 2]]], frame_shape=(3,))
+    for wrong in ((3,), 8, (8.5, 8), (0, 8), "88"):
+        with pytest.raises(ValueError, match=r"frame_shape as 2 whole numbers"):
+            l4.DiffractionVectors([[[1, 2]]], frame_shape=wrong)
+    with pytest.raises(ValueError, match="nav_shape as a sequence of whole numbers"):
+        l4.DiffractionVectors([[[1, 2]]], nav_shape=1)
+    with pytest.raises(ValueError, match=r"columns of one length, a row a vector, found \{'x': 2, 'ky': 1"):
+        l4.DiffractionVectors.from_table({"x": [0, 1], "ky": [0.0], "kx": [0.0]}, (2,))
+    with pytest.raises(ValueError, match="expected scan indices in column 'x'"):
+        l4.DiffractionVectors.from_table({"x": ["a"], "ky": [0.0], "kx": [0.0]}, (2,))
     with pytest.raises(ValueError, match="two for the frame"):
         l4.DiffractionVectors([[[1, 2]]], axes=[l4.Axis(size=3, name="ky")])
     with pytest.raises(ValueError, match="expected validity"):

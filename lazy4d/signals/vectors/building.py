@@ -22,7 +22,9 @@ USUAL_COLUMNS = ("ky", "kx", "intensity")
 """What the columns of plain arrays mean."""
 
 
-def content_of(data: Any, nav_shape: Sequence[int] | None) -> tuple[Any, tuple[int, ...]]:
+def content_of(
+    data: Any, nav_shape: Sequence[int] | None, names: Sequence[str] = USUAL_COLUMNS
+) -> tuple[Any, tuple[int, ...]]:
     """Vectors as `RaggedFrames` or `RaggedBlocks`, and the navigation shape they have.
 
     Raises
@@ -35,14 +37,14 @@ def content_of(data: Any, nav_shape: Sequence[int] | None) -> tuple[Any, tuple[i
     >>> content_of([[[1, 2]], [[3, 4], [5, 6]]], None)
     (<RaggedFrames: 2 frames, 3 entries of ky, kx>, (2,))
     """
-    given = None if nav_shape is None else tuple(int(n) for n in nav_shape)
+    given = None if nav_shape is None else shape_of(nav_shape, "nav_shape")
     if isinstance(data, RaggedBlocks):
         _check_columns(data.dtypes)
         if given is not None and given != data.nav_shape:
             raise ValueError(f"expected the navigation shape {data.nav_shape} of the blocks, found {given}")
         return data, data.nav_shape
     if not isinstance(data, RaggedFrames):
-        data, found = _from_arrays(data)
+        data, found = _from_arrays(data, names)
         given = found if given is None else given
     shape = (data.n_frames,) if given is None else given
     if math.prod(shape) != data.n_frames:
@@ -50,6 +52,27 @@ def content_of(data: Any, nav_shape: Sequence[int] | None) -> tuple[Any, tuple[i
     _check_columns(data.dtypes)
     places = {name: data[name].astype(np.float64, copy=False) for name in PLACE}
     return data.with_columns(**places), shape
+
+
+def shape_of(given: Any, what: str, length: int | None = None) -> tuple[int, ...]:
+    """A shape that a user gives, as whole numbers.
+
+    Raises
+    ------
+    ValueError
+        It is no sequence of whole numbers from 1, or not of `length`.
+
+    Examples
+    --------
+    >>> shape_of([8, 9.0], "frame_shape", 2)
+    (8, 9)
+    """
+    numbers = np.atleast_1d(np.asarray(given, object))
+    fine = numbers.ndim == 1 and all(isinstance(n, int | float | np.number) and n == int(n) >= 1 for n in numbers)
+    if not fine or np.ndim(given) != 1 or (length is not None and len(numbers) != length):
+        wanted = "a sequence of whole numbers" if length is None else f"{length} whole numbers (rows, columns)"
+        raise ValueError(f"expected {what} as {wanted} from 1, numpy order, found {given!r}")
+    return tuple(int(n) for n in numbers)
 
 
 def _check_columns(dtypes: Mapping[str, Any]) -> None:
@@ -60,14 +83,14 @@ def _check_columns(dtypes: Mapping[str, Any]) -> None:
         )
 
 
-def _from_arrays(data: Any) -> tuple[RaggedFrames, tuple[int, ...]]:
+def _from_arrays(data: Any, names: Sequence[str]) -> tuple[RaggedFrames, tuple[int, ...]]:
     if isinstance(data, np.ndarray) and data.dtype != object:
         if data.ndim != 2:
             raise TypeError(
                 f"expected an array of vectors [number, columns], or an array of such arrays for each position; found "
                 f"numbers of shape {data.shape}"
             )
-        return RaggedFrames.from_frames([data], USUAL_COLUMNS), ()
+        return RaggedFrames.from_frames([data], names), ()
     if not isinstance(data, list | tuple | np.ndarray):
         raise TypeError(
             f"expected RaggedFrames, or a list or object array of arrays [number, columns] (ky, kx, intensity), one "
@@ -75,7 +98,20 @@ def _from_arrays(data: Any) -> tuple[RaggedFrames, tuple[int, ...]]:
         )
     shape = data.shape if isinstance(data, np.ndarray) else (len(data),)
     rows = list(data.reshape(-1)) if isinstance(data, np.ndarray) else list(data)
-    return RaggedFrames.from_frames(rows, USUAL_COLUMNS), shape
+    return RaggedFrames.from_frames(rows, names), shape
+
+
+def of_valid_frames(content: Any, valid: Any) -> Any:
+    """Computed vectors without those of frames that are said to be missing; lazy ones as they are.
+
+    Examples
+    --------
+    >>> of_valid_frames(RaggedFrames.from_counts([1, 2], {"ky": [1.0, 2, 3]}), np.array([True, False])).counts
+    array([1, 0])
+    """
+    if not isinstance(content, RaggedFrames) or not isinstance(valid, np.ndarray) or valid.all():
+        return content
+    return content.where(np.repeat(valid.reshape(-1), content.counts))
 
 
 def axes_for(
@@ -110,13 +146,13 @@ def axes_for(
 
 def _frame_shape(given: Sequence[int] | None, content: Any) -> tuple[int, int]:
     if given is not None:
-        if len(tuple(given)) != 2 or min(given) < 1:
-            raise ValueError(f"expected frame_shape as (rows, columns) of the frames, found {given!r}")
-        return int(given[0]), int(given[1])
+        rows, columns = shape_of(given, "frame_shape", 2)
+        return rows, columns
     if isinstance(content, RaggedBlocks):
         raise ValueError("expected axes or frame_shape: vectors that are not computed do not tell the frame's size")
-    sizes = [int(np.ceil(np.nanmax(content[name]))) + 1 if content.total else 1 for name in PLACE]
-    return max(sizes[0], 1), max(sizes[1], 1)
+    known = [content[name][np.isfinite(content[name])] for name in PLACE]
+    rows, columns = (max(int(np.ceil(places.max())) + 1, 1) if places.size else 1 for places in known)
+    return rows, columns
 
 
 def to_pixels(ragged: RaggedFrames, calibration: Sequence[tuple[float, float]]) -> RaggedFrames:
@@ -142,6 +178,9 @@ def content_in_pixels(content: Any, frame_axes: Sequence[Axis]) -> Any:
 
 def calibrated(vectors: DiffractionVectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The places (ky, kx) of all computed vectors in units of the axes: two float64 arrays.
+
+    They count from where the axes are 0: from pixel 0 on axes that were never calibrated. (Methods that need the beam
+    take pixel ``N // 2`` for it there.)
 
     Examples
     --------
@@ -172,7 +211,7 @@ def from_table(
     ----------
     table : mapping of str to array, structured array, pandas.DataFrame or pyarrow.Table
         Columns ``ky`` and ``kx``; the scan indices, numbers of positions from 0, in a column named as each navigation
-        axis (``y`` and ``x``); any other columns of numbers.
+        axis (``y`` and ``x``) or, where there is one, as ``scan_`` and its name; any other columns of numbers.
     nav_shape : sequence of int
         Positions along each navigation axis, numpy order.
     axes : AxesManager or sequence of Axis, optional
@@ -198,26 +237,56 @@ def from_table(
     >>> v.ragged.counts, v.ragged["label"]
     (array([0, 1, 1, 0]), array([8, 7]))
     """
-    shape = tuple(int(n) for n in nav_shape)
-    columns = _table_columns(table)
+    shape = shape_of(nav_shape, "nav_shape") if np.size(nav_shape) else ()
+    columns = {name: np.asarray(values) for name, values in _table_columns(table).items()}
+    lengths = {name: values.size for name, values in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"expected columns of one length, a row a vector, found {lengths}")
     manager = axes_for(axes, shape, (1, 1) if axes is None else None, None)
-    names = [axis.name for axis in manager.as_numpy_order()[: len(shape)]]
+    names = [_position_column(axis.name, columns) for axis in manager.as_numpy_order()[: len(shape)]]
     missing = [name for name in (*names, *PLACE) if name not in columns]
     if missing:
         raise ValueError(f"expected the columns {', '.join((*names, *PLACE))}, found {', '.join(columns)}")
-    index = [np.asarray(columns.pop(name)) for name in names]
+    index = [columns.pop(name) for name in names]
     for name, numbers, size in zip(names, index, shape, strict=True):
+        if numbers.dtype.kind not in "iuf":
+            raise ValueError(f"expected scan indices in column {name!r}, found {numbers.dtype}")
         if numbers.size and not (numbers.min() >= 0 and numbers.max() < size and (numbers == np.floor(numbers)).all()):
             raise ValueError(
                 f"expected whole numbers from 0 to {size - 1} in column {name!r}, found {numbers.min()} to "
                 f"{numbers.max()}: nav_shape={shape} is in numpy order"
             )
-    rows = np.asarray(columns["ky"]).size
+    rows = columns["ky"].size
     flat = np.ravel_multi_index(tuple(n.astype(np.int64) for n in index), shape) if shape else np.zeros(rows, np.int64)
     order = np.argsort(flat, kind="stable")
     counts = np.bincount(flat, minlength=math.prod(shape))
-    ragged = RaggedFrames.from_counts(counts, {name: np.asarray(values)[order] for name, values in columns.items()})
+    ragged = RaggedFrames.from_counts(counts, {name: values[order] for name, values in columns.items()})
     return cls(ragged, axes, nav_shape=shape, calibrated=calibrated, **options)
+
+
+def _position_column(name: str, columns: Mapping[str, Any]) -> str:
+    """The column of scan indices along an axis: `flatten` puts scan_ before its name where vectors have that column."""
+    while f"scan_{name}" in columns:
+        name = f"scan_{name}"
+    return name
+
+
+def as_numpy(vectors: DiffractionVectors) -> NDArray[Any]:
+    """An object array [nav...] of arrays [number, columns], as other programs keep vectors; computed if need be.
+
+    Examples
+    --------
+    >>> l4.DiffractionVectors([[[3, 4]], [[3, 5], [6, 1]]], frame_shape=(8, 8)).as_numpy()[1]
+    array([[3., 5.],
+           [6., 1.]])
+    """
+    known: Any = vectors
+    ragged: RaggedFrames = (known.compute() if vectors.lazy else known).ragged
+    rows = np.column_stack([ragged[name] for name in ragged.names])
+    result = np.empty(ragged.n_frames, object)
+    for k in range(ragged.n_frames):
+        result[k] = rows[ragged.offsets[k] : ragged.offsets[k + 1]]
+    return result.reshape(vectors.nav_shape)
 
 
 def _table_columns(table: Any) -> dict[str, Any]:

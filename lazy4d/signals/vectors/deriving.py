@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike
 from lazy4d.axes import AxesManager, Axis
 from lazy4d.lazy import PerPosition, SharedLazy
 from lazy4d.ragged import RaggedFrames
+from lazy4d.signals.arithmetic import is_signal
 from lazy4d.signals.base import BaseSignal
 
 if TYPE_CHECKING:
@@ -25,13 +26,17 @@ def map_vectors(
     options: Mapping[str, Any],
     dtypes: Mapping[str, DTypeLike] | None = None,
     column_units: Mapping[str, str] | None = None,
+    parents: Sequence[Any] = (),
 ) -> DiffractionVectors:
-    """The vectors that `function` makes of those of each block, in the same frames."""
+    """The vectors that `function` makes of those of each block, in the same frames.
+
+    Signals among the `options`, and `parents`, are named in the history.
+    """
     if _known(vectors, params):
         content: Any = function(vectors.ragged, *_rows(params, vectors))
     else:
         content = vectors.blocks.map(function, *params, dtypes=dtypes)
-    return vectors._derive(content, op, options, column_units=column_units)
+    return vectors._derive(content, op, options, column_units=column_units, parents=_all_parents(options, parents))
 
 
 def per_position(
@@ -45,6 +50,7 @@ def per_position(
     axes: Sequence[Axis] = (),
     kind: type[BaseSignal] | None = None,
     title: str | None = None,
+    parents: Sequence[Any] = (),
 ) -> Any:
     """A signal [nav..., *shape] of what `function` makes of the vectors of each block, NaN (or 0) in missing frames."""
     wanted, valid = np.dtype(dtype), vectors._valid
@@ -53,11 +59,16 @@ def per_position(
         content = content.reshape((*vectors.nav_shape, *shape))
     else:
         content = vectors.blocks.per_position(function, *params, shape=shape, dtype=wanted)
-    if valid is not None:
+    if marks_missing(vectors):
         there = valid.reshape(valid.shape + (1,) * len(tuple(shape)))
         missing = np.array(np.nan if wanted.kind in "fc" else 0, wanted)
         content = np.where(there, content, missing)  # lazy if one of them is
-    return _signal(vectors, content, [*vectors.nav_axes, *axes], op, options, kind, title, valid)
+    return _signal(vectors, content, [*vectors.nav_axes, *axes], op, options, kind, title, valid, parents)
+
+
+def marks_missing(vectors: DiffractionVectors) -> bool:
+    """Whether maps of the vectors may hold NaN, for missing frames."""
+    return vectors._valid is not None and vectors._incomplete == "nan"
 
 
 def total(
@@ -78,6 +89,19 @@ def total(
     else:
         content = vectors.blocks.total(function, *params, shape=shape, dtype=dtype)
     return _signal(vectors, content, axes, op, options, kind, title, None)
+
+
+def row_for_each_position(signal: Any, vectors: DiffractionVectors) -> PerPosition:
+    """A signal of the same scan as a parameter per position: in memory where both are, else lazy.
+
+    Raises
+    ------
+    ValueError
+        A signal of another scan.
+    """
+    if tuple(signal.nav_shape) != vectors.nav_shape:
+        raise ValueError(f"expected a signal of the {vectors.nav_shape} positions of the vectors, found {signal!r}")
+    return PerPosition(signal.frames.data if signal.lazy or vectors.lazy else signal.data)
 
 
 def _known(vectors: DiffractionVectors, params: Sequence[Any]) -> bool:
@@ -103,6 +127,12 @@ def _rows(params: Sequence[Any], vectors: DiffractionVectors) -> list[Any]:
     return found
 
 
+def _all_parents(options: Mapping[str, Any], parents: Sequence[Any]) -> list[Any]:
+    """The signals that take part, each once."""
+    found = [*parents, *(one for one in options.values() if is_signal(one))]
+    return list({id(one): one for one in found}.values())
+
+
 def _signal(
     vectors: DiffractionVectors,
     content: Any,
@@ -112,6 +142,7 @@ def _signal(
     kind: type[BaseSignal] | None,
     title: str | None,
     valid: Any,
+    parents: Sequence[Any] = (),
 ) -> Any:
     manager = AxesManager([axis.copy() for axis in axes])
     chosen = kind or BaseSignal._class_of.get(len(manager.frame_shape), BaseSignal)
@@ -120,7 +151,7 @@ def _signal(
         manager,
         vectors.metadata.copy(),
         vectors.original_metadata.copy(),
-        vectors.history.append(op, dict(options)),
+        vectors.history.append(op, dict(options), parents=[one.history for one in _all_parents(options, parents)]),
         title=title,
         valid=valid,
     )

@@ -14,13 +14,36 @@ from lazy4d.metadata import History, Metadata
 from lazy4d.ragged import RaggedFrames
 from lazy4d.signals import calibration, computing
 from lazy4d.signals.construction import make_metadata
-from lazy4d.signals.vectors import building, deriving, selecting, showing
+from lazy4d.signals.described import Described
+from lazy4d.signals.orientation import matching
+from lazy4d.signals.vectors import (
+    bragg_vector_map,
+    building,
+    clustering,
+    clustering_groups,
+    count_map,
+    deriving,
+    filters,
+    filters_basis,
+    friedel,
+    histogram,
+    ivec,
+    lattice,
+    masks,
+    plotting,
+    polar,
+    selecting,
+    showing,
+    tables,
+    unique,
+    virtual_image,
+)
 
 COLUMN_UNITS = "DiffractionVectors.column_units"
 """Where the metadata keep the units of columns, by name; ky and kx have those of the axes."""
 
 
-class DiffractionVectors:
+class DiffractionVectors(Described):
     """Places (ky, kx) in each frame of a scan, with what is known of each: intensity, score, labels.
 
     Kept as flat columns (`lazy4d.ragged.RaggedFrames`), so that a million of them cost a few milliseconds; lazy, a
@@ -41,9 +64,11 @@ class DiffractionVectors:
     frame_shape : (rows, columns), optional
         Of the frames, where there are no `axes`; by default the smallest frame that holds all vectors.
     valid : bool ndarray or dask array [nav...], optional
-        False where a frame is missing or damaged.
+        False where a frame is missing or damaged: vectors of such frames are left out.
     calibrated : bool
         Whether the places in `data` are in units of `axes`, rather than pixels.
+    columns : sequence of str
+        Names of the columns of plain arrays, ``"ky"`` and ``"kx"`` among them.
 
     Raises
     ------
@@ -60,11 +85,8 @@ class DiffractionVectors:
     """
 
     _content: RaggedFrames | RaggedBlocks
-    _axes_manager: AxesManager
-    _metadata: Metadata
-    _original_metadata: Metadata
-    _history: History
     _valid: Any
+    _incomplete: str  # what a missing frame gives in maps: "nan" or "zero"
     _beside: dict[str, Any]
     _caches: dict[str, Any]  # what methods keep of computed vectors, such as an index; never pickled
 
@@ -81,8 +103,11 @@ class DiffractionVectors:
         title: str | None = None,
         valid: Any = None,
         calibrated: bool = False,
+        columns: Sequence[str] = building.USUAL_COLUMNS,
     ) -> None:
+        self._incomplete = "nan"
         if isinstance(data, DiffractionVectors):
+            self._incomplete = data._incomplete
             axes = data._axes_manager.copy() if axes is None else axes
             metadata = data._metadata.copy() if metadata is None else metadata
             original_metadata = data._original_metadata.copy() if original_metadata is None else original_metadata
@@ -90,12 +115,14 @@ class DiffractionVectors:
             valid = data._valid if valid is None else valid
             nav_shape = data.nav_shape if nav_shape is None else nav_shape
             data = data._content
-        self._content, shape = building.content_of(data, nav_shape)
+        self._content, shape = building.content_of(data, nav_shape, columns)
         self._axes_manager = building.axes_for(axes, shape, frame_shape, self._content)
         if calibrated:
             self._content = building.content_in_pixels(self._content, self.frame_axes)
+        valid = np.asarray(valid, bool) if isinstance(valid, list | tuple) else valid
         if valid is not None and tuple(valid.shape) != shape:
             raise ValueError(f"expected validity of the navigation shape {shape}, found {tuple(valid.shape)}")
+        self._content = building.of_valid_frames(self._content, valid)
         self._valid = valid
         self._metadata = make_metadata(metadata)
         self._original_metadata = make_metadata(original_metadata)
@@ -155,65 +182,58 @@ class DiffractionVectors:
         units = {name: str(text) for name, text in found.items() if name in self.columns}
         return {**units, **{name: a.units for name, a in zip(building.PLACE, self.frame_axes, strict=True)}}
 
-    @property
-    def axes_manager(self) -> AxesManager:
-        """The axes of the scan and of the frames, to read and to edit."""
-        return self._axes_manager
-
-    @property
-    def nav_shape(self) -> tuple[int, ...]:
-        """Shape of the navigation, numpy order."""
-        return tuple(self._axes_manager.nav_shape)
-
-    @property
-    def frame_shape(self) -> tuple[int, ...]:
-        """Shape of the frames that the vectors came from, numpy order."""
-        return tuple(self._axes_manager.frame_shape)
-
-    @property
-    def nav_axes(self) -> list[Axis]:
-        """Navigation axes, numpy order."""
-        return list(self._axes_manager.as_numpy_order())[:-2]
-
-    @property
-    def frame_axes(self) -> list[Axis]:
-        """Axes of the frames, [ky, kx]."""
-        return list(self._axes_manager.as_numpy_order())[-2:]
-
-    @property
-    def metadata(self) -> Metadata:
-        """What is known of the vectors, a tree to read and to edit."""
-        return self._metadata
-
-    @property
-    def original_metadata(self) -> Metadata:
-        """What the file said, unchanged."""
-        return self._original_metadata
-
-    @property
-    def history(self) -> History:
-        """How the vectors were made, one entry an operation."""
-        return self._history
-
-    @property
-    def title(self) -> str:
-        """``metadata.General.title``, or an empty text."""
-        return str(self._metadata.get_item("General.title", ""))
-
     calibrated = building.calibrated
     set_calibration = calibration.set_calibration
     valid = selecting.valid
 
     # -- selecting -----------------------------------------------------------------------------------------------------
     inav = selecting.inav
+    with_columns = ivec.with_columns
+    ivec = ivec.ivec
+    filter_by_magnitude = filters.filter_by_magnitude
+    filter_detector_edge = filters.filter_detector_edge
+    filter_by_intensity = filters.filter_by_intensity
+    filter_by_basis = filters_basis.filter_by_basis
+
+    # -- what they say -------------------------------------------------------------------------------------------------
+    to_polar = polar.to_polar
+    get_magnitude_histogram = histogram.get_magnitude_histogram
+    count_map = count_map.count_map
+    get_friedel_pairs = friedel.get_friedel_pairs
+    get_friedel_score = friedel.get_friedel_score
+    get_unique_vectors = unique.get_unique_vectors
+    cluster = clustering.cluster
+    group_clusters = clustering_groups.group_clusters
+
+    # -- as a table ----------------------------------------------------------------------------------------------------
+    flatten = tables.flatten
+    to_pandas = tables.to_pandas
+    to_arrow = tables.to_arrow
+    to_csv = tables.to_csv
+
+    # -- as images -----------------------------------------------------------------------------------------------------
+    get_virtual_image = virtual_image.get_virtual_image
+    to_mask = masks.to_mask
+    to_bragg_vector_map = bragg_vector_map.to_bragg_vector_map
+
+    # -- lattice and strain --------------------------------------------------------------------------------------------
+    get_basis = lattice.get_basis
+    index = lattice.index
+    fit_lattice = lattice.fit_lattice
+    get_strain_maps = lattice.strain_maps_of_vectors
+
+    # -- orientation ---------------------------------------------------------------------------------------------------
+    get_orientation = matching.get_orientation_of_vectors
 
     # -- computing -----------------------------------------------------------------------------------------------------
     compute = computing.compute
+    as_numpy = building.as_numpy
     persist = computing.persist
     explain = computing.explain
     save = computing.save
 
     # -- showing -------------------------------------------------------------------------------------------------------
+    plot = plotting.plot
     __repr__ = showing.text
     _repr_html_ = showing.html
 
@@ -249,6 +269,7 @@ class DiffractionVectors:
             title=title,
             valid=self._valid if isinstance(valid, str) else valid,
         )
+        result._incomplete = self._incomplete
         if column_units:
             known = dict(self._metadata.get_item(COLUMN_UNITS, None) or {})
             result._metadata.set_item(COLUMN_UNITS, {**known, **column_units})
@@ -267,14 +288,12 @@ class DiffractionVectors:
                 content = RaggedBlocks(content, self._content.chunks, self._content.dtypes)
             else:
                 content = self._content.assemble(content)
-        return DiffractionVectors(
+        result = DiffractionVectors(
             content, self._axes_manager.copy(), self._metadata.copy(), self._original_metadata.copy(), self._history,
             nav_shape=self.nav_shape, valid=self._valid if valid is None else valid,
         )  # fmt: skip
-
-    def _record(self, op: str, params: dict[str, Any]) -> None:
-        """Add to the history an edit in place (calibration)."""
-        self._history = self._history.append(op, params)
+        result._incomplete = self._incomplete
+        return result
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be made again."""
@@ -323,6 +342,7 @@ def vectors_of(
         title=title,
         valid=stream.valid if stream.incomplete != "raise" else None,
     )
+    result._incomplete = stream.incomplete if stream.incomplete == "zero" else "nan"
     if column_units:
         result.metadata.set_item(COLUMN_UNITS, dict(column_units))
     return result
