@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from zarr import codecs as v3
@@ -170,3 +173,15 @@ def test_an_index_of_a_shard_that_lies(tmp_path, monkeypatch, start) -> None:
         monkeypatch.setattr("lazy4d.io.zarr_arrays.stores._WHOLE_SHARD", whole_shards)
         with pytest.raises(Lazy4DError, match=r"scan\.zarr/c/1/0/0/0"):
             signal.compute()
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("shape", [(0, 8, 8), (3, 0, 8)])
+@pytest.mark.parametrize("options", [{}, {"scan_shape": (-1,)}], ids=str)
+def test_an_array_of_no_pixels_is_refused(
+    tmp_path: Path, zarr_format: int, shape: tuple[int, ...], options: dict[str, Any]
+) -> None:
+    path = tmp_path / "empty.zarr"
+    zarr.create_array(path, shape=shape, chunks=(1, 8, 8), dtype="u2", zarr_format=zarr_format)
+    with pytest.raises(FormatError, match=r"found an array of shape .*: it is empty"):
+        l4.load(path, **options)

@@ -175,6 +175,8 @@ def _layout(node: ArrayNode) -> dict[str, Any]:
 def _source(
     place: Place, found: _Described, incomplete: str, serpentine: bool | None, arrangement: dict[str, Any]
 ) -> Source:
+    if 0 in found.node.shape:
+        raise FormatError(f"{place.label}: expected frames, found an array of shape {found.node.shape}: it is empty")
     shape = tuple(found.node.shape[axis] for axis in found.nav_axes)
     total = math.prod(shape)
     navigation, origin, notes = NavigationMap.raster(shape), "axes of the array", list(found.warnings)
