@@ -156,8 +156,9 @@ def misfits(frames: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[np.bool_] | N
     if frames.dtype.kind in "iu":
         return _beyond(frames, low, high)
     with np.errstate(over="ignore"):
-        top = frames.dtype.type(high)
-    return ~((frames >= low) & ((frames <= top) if top.item() <= high else (frames < top)))
+        bottom, top = frames.dtype.type(low), frames.dtype.type(high)
+    above = (frames >= bottom) if bottom.item() >= low else (frames > bottom)
+    return ~(above & ((frames <= top) if top.item() <= high else (frames < top)))
 
 
 def _beyond(frames: NDArray[Any], low: int, high: int) -> NDArray[np.bool_] | None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lazy4d as l4
-from lazy4d.signals.exact_dtype import checked_cast, holds_all
+from lazy4d.signals.exact_dtype import checked_cast, holds_all, misfits
 
 SHAPE = (3, 4, 6, 8)
 
@@ -159,3 +159,9 @@ def test_either_the_same_number_or_an_error(data, source, wanted) -> None:
     else:
         assert representable(plain, wanted)
         assert out[0, 0].item() == plain or (plain != plain and out[0, 0] != out[0, 0])
+
+
+@pytest.mark.parametrize("wanted", ["i4", "u4", "i8", "u8"])
+def test_integers_beyond_the_range_of_half_floats_refuse_only_what_is_no_number(wanted) -> None:
+    frames = np.array([np.inf, -np.inf, np.nan, 1, 65504], "f2")
+    assert misfits(frames, np.dtype(wanted)).tolist() == [True, True, True, False, False]
