@@ -22,7 +22,7 @@ from lazy4d.lazy.lift import Terminal, Walk, result_array
 from lazy4d.lazy.reduction import Reduction
 from lazy4d.lazy.selection import ArraySource, normalize_items, select_array
 from lazy4d.lazy.source import Block, FileRoot, FrameSource
-from lazy4d.lazy.stage import PerPosition, SharedLazy, Stage, Window, function_name, take_window
+from lazy4d.lazy.stage import PerPosition, SharedLazy, Stage, Window, aligned_param, function_name, take_window
 
 if TYPE_CHECKING:
     from lazy4d.lazy.ragged_blocks import RaggedBlocks
@@ -178,28 +178,9 @@ class Frames:
         TypeError
             A bare dask array as parameter: whether it is per position cannot be told from its shape.
         """
-        checked = tuple(self._checked(p, kernel) for p in params)
+        checked = tuple(aligned_param(p, function_name(kernel), self.chunks) for p in params)
         stage = Stage.make(kernel, checked, tuple(shape), dtype, window)
         return replace(self, stages=(*self.stages, stage))
-
-    def _checked(self, param: Any, kernel: Any) -> Any:
-        if isinstance(param, da.Array):
-            raise TypeError(
-                f"{function_name(kernel)} was given a bare dask array of shape {param.shape}; wrap it in PerPosition "
-                f"(a row for each of the {self.nav_shape} positions) or SharedLazy (the whole for every block)"
-            )
-        if isinstance(param, SharedLazy):
-            return SharedLazy(param.array.rechunk(-1)) if param.array.ndim else param
-        if not isinstance(param, PerPosition):
-            return param
-        array, nav = param.array, len(self.chunks)
-        if array.shape[:nav] != self.nav_shape:
-            raise ValueError(
-                f"a per-position parameter of {function_name(kernel)} has shape {array.shape}; expected it to begin "
-                f"with the navigation shape {self.nav_shape}"
-            )
-        whole = (*self.chunks, *((n,) for n in array.shape[nav:]))
-        return param if array.chunks == whole else PerPosition(array.rechunk(whole))
 
     def isig(self, items: Sequence[slice | int]) -> Frames:
         """The stream with every frame cut: a slice or index a signal axis, numpy order, not yet normalised."""
@@ -352,7 +333,7 @@ class Frames:
 
         `params` go to ``reduction.chunk`` between the frames and the state, as in `map_frames`.
         """
-        checked = tuple(self._checked(p, reduction.chunk) for p in params)
+        checked = tuple(aligned_param(p, function_name(reduction.chunk), self.chunks) for p in params)
         stage = Stage.make(reduction.chunk, checked, reduction.shape, reduction.dtype)
         states = [(s.shape, str(np.dtype(s.dtype)), repr(s.initial)) for s in reduction.state]
         parts = [Stage.make(f, (), (), "u1").token for f in (reduction.combine, reduction.finalize)]

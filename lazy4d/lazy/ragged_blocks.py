@@ -21,7 +21,7 @@ from lazy4d.lazy.chunks import NavChunks, auto_chunks, normalize_chunks
 from lazy4d.lazy.frames import Frames
 from lazy4d.lazy.ragged_ending import Ragged, boxed, unboxed
 from lazy4d.lazy.ragged_selection import block_boxes, merged_runs, order_of_blocks, runs_of_slices
-from lazy4d.lazy.stage import Kernel, PerPosition, SharedLazy, Stage, Window, function_name
+from lazy4d.lazy.stage import Kernel, PerPosition, SharedLazy, Stage, Window, aligned_param, function_name
 from lazy4d.lazy.walk import unwrap
 from lazy4d.ragged import RaggedFrames
 
@@ -145,7 +145,7 @@ class RaggedBlocks:
         self, wrapper: Callable[..., Any], function: Callable[..., Any], params: tuple[Any, ...], extra: tuple[int, ...]
     ) -> tuple[HighLevelGraph, str]:
         """A layer of ``wrapper(function, params, nav_shape, ragged)``, one task a block, and its name."""
-        checked = tuple(self._checked(param) for param in params)
+        checked = tuple(aligned_param(param, function_name(function), self.chunks) for param in params)
         token = Stage.make(function, checked, extra, "u1").token
         name = f"ragged-{function_name(wrapper).strip('_')}-{tokenize(self.blocks.name, token, wrapper)}"
         nav = tuple(range(len(self.chunks)))
@@ -178,27 +178,6 @@ class RaggedBlocks:
         below = HighLevelGraph.merge(self.blocks.dask, *(a.dask for a in arrays))
         needs = {self.blocks.name, *(a.name for a in arrays)}
         return HighLevelGraph({**below.layers, name: layer}, {**below.dependencies, name: needs}), name
-
-    def _checked(self, param: Any) -> Any:
-        if isinstance(param, da.Array):
-            raise TypeError(
-                f"found a bare dask array of shape {param.shape}; wrap it in PerPosition (a row for each of the "
-                f"{self.nav_shape} positions) or SharedLazy (the whole for every block)"
-            )
-        if isinstance(param, SharedLazy):
-            shared = param.array if hasattr(param.array, "dask") else da.from_array(param.array, -1)
-            return SharedLazy(shared.rechunk(-1) if shared.ndim else shared)
-        if not isinstance(param, PerPosition):
-            return param
-        array, nav = param.array, len(self.chunks)
-        if array.shape[:nav] != self.nav_shape:
-            raise ValueError(
-                f"expected a per-position parameter of navigation shape {self.nav_shape}, found shape {array.shape}"
-            )
-        whole = (*self.chunks, *((n,) for n in array.shape[nav:]))
-        if not hasattr(array, "dask"):
-            return PerPosition(da.from_array(array, whole))
-        return param if array.chunks == whole else PerPosition(array.rechunk(whole))
 
 
 def ragged_frames(
@@ -245,7 +224,7 @@ def ragged_frames(
         raise ValueError(f"expected overflow='raise' or 'strongest', found {overflow!r}")
     if int(capacity) < 1:
         raise ValueError(f"expected room for at least one entry a frame, found capacity={capacity!r}")
-    checked = tuple(frames._checked(p, kernel) for p in params)
+    checked = tuple(aligned_param(p, function_name(kernel), frames.chunks) for p in params)
     dtypes = {name: np.dtype(dtype).newbyteorder("=") for name, dtype in columns.items()}
     stage = Stage.make(kernel, checked, (int(capacity), len(dtypes)), np.float64, window)
     ending = Ragged(0, stage.kernel, checked, int(capacity), tuple(dtypes.items()), overflow == "strongest", window)

@@ -138,6 +138,34 @@ def compute(*results: da.Array, progress: Any = None) -> tuple[np.ndarray, ...]:
     return tuple(assembled[n].copy() if n in names[:k] else assembled[n] for k, n in enumerate(names))
 
 
+def compute_rest(*results: da.Array, done: int, total: int, progress: Any = None) -> None:
+    """Compute lazy arrays for what they do, where part of the work was done before: progress goes on from there.
+
+    Parameters
+    ----------
+    *results : dask.array.Array
+        As for `compute`.
+    done, total : int
+        Bytes that were done before, and of all.
+    progress : bool or callable, optional
+        As for `compute`.
+    """
+    setting = options().progress if progress is None else progress
+    if not done or setting is False:
+        compute(*results, progress=setting)
+        return
+    seen = 0
+    with progress_of(setting, total, frozenset(), True) as report:
+        report(done)
+
+        def advance(now: int, _: int) -> None:
+            nonlocal seen
+            report(now - seen)
+            seen = now
+
+        compute(*results, progress=advance)
+
+
 def _owned(value: Any, dtype: np.dtype[Any]) -> np.ndarray:
     """A native array of our own; a single block could otherwise be a view of an array still in use."""
     array = np.asarray(value)

@@ -31,6 +31,48 @@ class SharedLazy:
     array: da.Array
 
 
+def aligned_param(param: Any, what: str, chunks: tuple[tuple[int, ...], ...]) -> Any:
+    """A parameter as tasks take it: per position in the blocks of the scan, shared in one piece, or a constant.
+
+    Parameters
+    ----------
+    param : PerPosition, SharedLazy or constant
+        The first two may hold an ndarray.
+    what : str
+        Name of the function that it is for.
+    chunks : tuple of tuple of int
+        Positions of the blocks along each navigation axis.
+
+    Raises
+    ------
+    TypeError
+        A bare dask array: whether it is per position cannot be told from its shape.
+    ValueError
+        A per-position parameter of another scan.
+    """
+    nav_shape = tuple(sum(sizes) for sizes in chunks)
+    if isinstance(param, da.Array):
+        raise TypeError(
+            f"{what} was given a bare dask array of shape {param.shape}; wrap it in PerPosition (a row for each of the "
+            f"{nav_shape} positions) or SharedLazy (the whole for every block)"
+        )
+    if not isinstance(param, PerPosition | SharedLazy):
+        return param
+    array: Any = param.array
+    if isinstance(param, SharedLazy):
+        shared = array if isinstance(array, da.Array) else da.from_array(array, -1)
+        return SharedLazy(shared.rechunk(-1) if shared.ndim else shared)
+    if array.shape[: len(chunks)] != nav_shape:
+        raise ValueError(
+            f"{what} was given a per-position parameter of navigation shape {array.shape[: len(chunks)]} and shape "
+            f"{array.shape}; expected it to begin with the navigation shape {nav_shape}"
+        )
+    whole = (*chunks, *((n,) for n in array.shape[len(chunks) :]))
+    if not isinstance(array, da.Array):
+        return PerPosition(da.from_array(array, whole))
+    return param if array.chunks == whole else PerPosition(array.rechunk(whole))
+
+
 class Kernel:
     """A function that travels to other processes by name where it can be imported there, else by value.
 

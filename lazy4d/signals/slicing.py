@@ -16,6 +16,7 @@ from lazy4d.signals.construction import axis_of
 
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
+    from lazy4d.signals.described import Described
 
 
 class Slicer:
@@ -80,14 +81,19 @@ def isig(signal: BaseSignal) -> Slicer:
 
 def select_navigation(signal: BaseSignal, items: Any) -> BaseSignal:
     """The positions that `items` select: x-first as between the brackets of ``inav``, a ROI or a boolean mask."""
+    pixels, manager = navigation_pixels(signal, items)
+    return _selected(signal, signal.frames.inav(pixels), manager, "inav", pixels)
+
+
+def navigation_pixels(signal: Described, items: Any) -> tuple[Any, AxesManager]:
+    """What `items` select of a scan, in pixels and numpy order, and the axes of what it selects."""
     if hasattr(items, "window"):
         items = _inside(items, signal.nav_axes, "inav")
     elif is_signal(items):
         items = _known(items)
     elif isinstance(items, list):
         items = np.asarray(items)
-    pixels, manager = signal.axes_manager.select_navigation(items)
-    return _selected(signal, signal.frames.inav(pixels), manager, "inav", pixels)
+    return signal.axes_manager.select_navigation(items)
 
 
 def select_signal(signal: BaseSignal, items: Any) -> BaseSignal:
@@ -102,10 +108,7 @@ def select_signal(signal: BaseSignal, items: Any) -> BaseSignal:
 
 
 def _selected(signal: BaseSignal, frames: Frames, manager: AxesManager, op: str, pixels: Any) -> BaseSignal:
-    if isinstance(pixels, np.ndarray):
-        params: dict[str, Any] = {"mask": pixels}
-    else:
-        params = {"items": [item if isinstance(item, int) else _slice_text(item) for item in reversed(pixels)]}
+    params = selection_params(pixels)
     result = signal._derive(frames, manager.as_numpy_order(), op, params)
     if op == "inav":
         result._beside = {name: beside for name, beside in signal._beside.items() if not beside.nav_shape}
@@ -115,6 +118,13 @@ def _selected(signal: BaseSignal, frames: Frames, manager: AxesManager, op: str,
             cut = AxesManager([*result.nav_axes, *beside.frame_axes])
             result._beside[name] = _selected(beside, beside.frames.inav(pixels), cut, op, pixels)
     return result
+
+
+def selection_params(pixels: Any) -> dict[str, Any]:
+    """What the history keeps of a selection in pixels."""
+    if isinstance(pixels, np.ndarray):
+        return {"mask": pixels}
+    return {"items": [item if isinstance(item, int) else _slice_text(item) for item in reversed(pixels)]}
 
 
 def _slice_text(item: slice) -> str:

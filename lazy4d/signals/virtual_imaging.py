@@ -79,7 +79,7 @@ def _virtual_image(signal: BaseSignal, roi: Any, title: str | None) -> BaseSigna
         axes = (signal.frame_axes[1], signal.frame_axes[0])
         spans, window = roi.spans(axes), tuple(roi.window(axes))
     else:
-        roi = _checked(known_array(roi, "a detector"), signal.frame_shape)
+        roi = checked_detector(known_array(roi, "a detector"), signal.frame_shape)
         if roi.dtype == np.bool_:
             spans, window = mask_spans(roi), mask_window(roi)
     if spans is not None:
@@ -95,7 +95,7 @@ def _stack_of_weights(signal: BaseSignal, stack: NDArray[Any]) -> list[BaseSigna
         return [_virtual_image(signal, one, None) for one in stack]
     frames = image_frames(signal, "a virtual image")
     for one in stack:
-        _checked(one, signal.frame_shape)
+        checked_detector(one, signal.frame_shape)
     weights = _weights(stack).reshape(len(stack), -1)
     sums = frames.map_frames(kernels.weighted_sums, weights, shape=(len(stack),), dtype=np.float64).emit()
     return [
@@ -112,7 +112,14 @@ def _title(signal: BaseSignal, what: str) -> str:
     return f"{what} of {signal.title}" if signal.title else what
 
 
-def _checked(detector: NDArray[Any], frame_shape: tuple[int, ...]) -> NDArray[Any]:
+def checked_detector(detector: NDArray[Any], frame_shape: tuple[int, ...]) -> NDArray[Any]:
+    """A detector that is an array, of the frame's shape and covering something.
+
+    Raises
+    ------
+    ValueError
+        It is not.
+    """
     if detector.shape != frame_shape or detector.dtype.kind not in "biuf":
         raise ValueError(
             f"expected a detector that is a ROI, or an array of the frame's shape {frame_shape} (numpy order) of bool, "

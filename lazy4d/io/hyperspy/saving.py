@@ -24,7 +24,7 @@ from lazy4d.lazy import Frames, run
 from lazy4d.lazy.chunks import bounds
 from lazy4d.lazy.lift import Terminal, Walk
 from lazy4d.lazy.options import options
-from lazy4d.lazy.progress import Report, progress_of
+from lazy4d.lazy.progress import progress_of
 
 PARTIAL = ".partial"
 """What follows the name of a file or store that is being written."""
@@ -88,33 +88,14 @@ def write_in_tasks(work: Work, progress: Any) -> None:
     """Run the work where tasks store their chunks themselves, on any scheduler."""
     if not work.blocks:
         return
-    setting = options().progress if progress is None else progress
-    written = _one_byte_each(work)
-    if not work.nbytes_done:
-        run.compute(written, progress=setting)
-        return
-    with progress_of(setting, work.nbytes_done + sum(work.nbytes), frozenset(), True) as report:
-        report(work.nbytes_done)
-        run.compute(written, progress=_further(report) if setting is not False else False)
-
-
-def _further(report: Report) -> Callable[[int, int], None]:
-    seen = 0
-
-    def advance(done: int, _: int) -> None:
-        nonlocal seen
-        report(done - seen)
-        seen = done
-
-    return advance
+    total = work.nbytes_done + sum(work.nbytes)
+    run.compute_rest(_one_byte_each(work), done=work.nbytes_done, total=total, progress=progress)
 
 
 def _one_byte_each(work: Work) -> da.Array:
     """A lazy array with one byte for each block to be written; blocks that are not asked for are not walked."""
     name = f"saved-{work.name}"
-    tasks = {
-        (name, k): Task((name, k), _one_byte, TaskRef((work.name, *block))) for k, block in enumerate(work.blocks)
-    }
+    tasks = {(name, k): Task((name, k), _one_byte, TaskRef((work.name, *block))) for k, block in enumerate(work.blocks)}
     below = work.walk.graph()
     graph = HighLevelGraph({**below.layers, name: tasks}, {**below.dependencies, name: {work.name}})  # type: ignore[dict-item]
     return da.Array(graph, name, ((1,) * len(work.blocks),), meta=np.empty((0,), np.uint8))

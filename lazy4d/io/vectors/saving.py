@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
@@ -29,8 +29,6 @@ from lazy4d.io.zarr_store.place import local_path
 from lazy4d.lazy import run
 from lazy4d.lazy.fuse import walks_of
 from lazy4d.lazy.lift import positions
-from lazy4d.lazy.options import options
-from lazy4d.lazy.progress import progress_of
 from lazy4d.lazy.ragged_blocks import RaggedBlocks
 from lazy4d.lazy.ragged_ending import unboxed
 from lazy4d.lazy.ragged_selection import block_boxes
@@ -245,25 +243,8 @@ def _write_block(path: str, block: Any, valid: Any = None) -> NDArray[np.uint8]:
 
 
 def _run(written: da.Array, data: RaggedBlocks, share_done: float, progress: Any) -> None:
-    setting = options().progress if progress is None else progress
-    if not share_done or setting is False:
-        run.compute(written, progress=setting)
-        return
     total = sum(positions(w.chunks) * int(w.source.frame_nbytes) for w in walks_of(data.blocks.dask).values())
-    with progress_of(setting, total, frozenset(), True) as report:
-        report(int(share_done * total))
-        run.compute(written, progress=_further(report))
-
-
-def _further(report: Callable[[int], None]) -> Callable[[int, int], None]:
-    seen = 0
-
-    def advance(done: int, _: int) -> None:
-        nonlocal seen
-        report(done - seen)
-        seen = done
-
-    return advance
+    run.compute_rest(written, done=int(share_done * total), total=total, progress=progress)
 
 
 def _aligned(valid: Any, data: RaggedBlocks) -> da.Array:

@@ -36,8 +36,6 @@ from lazy4d.lazy import Frames, run
 from lazy4d.lazy.chunks import bounds
 from lazy4d.lazy.fuse import walks_of
 from lazy4d.lazy.lift import Terminal, Walk
-from lazy4d.lazy.options import options
-from lazy4d.lazy.progress import progress_of
 
 SMALLEST_SHARD = 2**20
 MOST_SMALL_SHARDS = 64
@@ -257,21 +255,9 @@ def run_saves(saves: Sequence[PendingSave], progress: Any = None) -> None:
     """Write the frames of several planned stores, with one pass over each source, and mark them complete."""
     written = [save.written for save in saves if save.written is not None]
     before = sum(save.nbytes_done for save in saves if save.written is not None)
-    setting = options().progress if progress is None else progress
-    if written and not before:
-        run.compute(*written, progress=setting)
-    elif written:
+    if written:
         total = sum(save.nbytes_total for save in saves if save.written is not None)
-        with progress_of(setting, total, frozenset(), True) as report:
-            report(before)
-            seen = 0
-
-            def advance(done: int, _: int) -> None:
-                nonlocal seen
-                report(done - seen)
-                seen = done
-
-            run.compute(*written, progress=advance if setting is not False else False)
+        run.compute_rest(*written, done=before, total=total, progress=progress)
     for save in saves:
         save.finish()
 

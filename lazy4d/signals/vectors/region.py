@@ -16,6 +16,7 @@ from lazy4d.roi import CircleROI, EllipseROI, PolygonROI, RectangleROI
 from lazy4d.roi.geometry import _cos_sin
 from lazy4d.roi.shapes import _pixel_step
 from lazy4d.signals.construction import known_array
+from lazy4d.signals.virtual_imaging import checked_detector
 
 if TYPE_CHECKING:
     from lazy4d.axes import Axis
@@ -162,13 +163,7 @@ def _polygon(roi: PolygonROI, x: Axis, y: Axis) -> tuple[Region, Reach]:
 
 
 def _pixels(detector: NDArray[Any], frame_shape: tuple[int, int]) -> Region:
-    if detector.shape != frame_shape or detector.dtype.kind not in "biuf":
-        raise ValueError(
-            f"expected a detector that is a ROI, or an array of the frame's shape {frame_shape} (numpy order) of bool, "
-            f"integers or floats, found shape {detector.shape} and dtype {detector.dtype}"
-        )
-    if not detector.any():
-        raise ValueError(f"the detector of shape {detector.shape} covers no pixel: every weight is 0")
+    checked_detector(detector, frame_shape)
     grid = np.ascontiguousarray(detector != 0, np.uint8)
     weights = _none() if detector.dtype == np.bool_ else np.ascontiguousarray(detector, np.float64)
     return Region(GRID, _numbers(), grid, weights)

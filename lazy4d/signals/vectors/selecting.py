@@ -9,9 +9,8 @@ import numpy as np
 from lazy4d.axes import AxesManager
 from lazy4d.lazy.ragged_blocks import RaggedBlocks
 from lazy4d.lazy.selection import select_array
-from lazy4d.signals.arithmetic import is_signal
 from lazy4d.signals.base import BaseSignal
-from lazy4d.signals.slicing import _inside, _known, _slice_text
+from lazy4d.signals.slicing import navigation_pixels, selection_params
 
 if TYPE_CHECKING:
     from lazy4d.signals.vectors.diffraction_vectors import DiffractionVectors
@@ -55,17 +54,7 @@ def inav(vectors: DiffractionVectors) -> VectorSlicer:
 
 def select_positions(vectors: DiffractionVectors, items: Any) -> DiffractionVectors:
     """The vectors of the positions that `items` select, x-first, a ROI or a boolean mask."""
-    if hasattr(items, "window"):
-        items = _inside(items, vectors.nav_axes, "inav")
-    elif is_signal(items):
-        items = _known(items)
-    elif isinstance(items, list):
-        items = np.asarray(items)
-    pixels, manager = vectors.axes_manager.select_navigation(items)
-    if isinstance(pixels, np.ndarray):
-        options: dict[str, Any] = {"mask": pixels}
-    else:
-        options = {"items": [item if isinstance(item, int) else _slice_text(item) for item in reversed(pixels)]}
+    pixels, manager = navigation_pixels(vectors, items)
     content: Any = vectors.data
     if isinstance(content, RaggedBlocks):
         content = content.inav(pixels)
@@ -73,7 +62,7 @@ def select_positions(vectors: DiffractionVectors, items: Any) -> DiffractionVect
         numbers = _selected(np.arange(content.n_frames).reshape(vectors.nav_shape), pixels)
         content = content.take(np.reshape(numbers, -1))
     valid = None if vectors._valid is None else _selected(vectors._valid, pixels)
-    return vectors._derive(content, "inav", options, axes=manager, valid=valid)
+    return vectors._derive(content, "inav", selection_params(pixels), axes=manager, valid=valid)
 
 
 def _selected(array: Any, pixels: Any) -> Any:
