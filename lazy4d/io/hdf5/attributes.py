@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from lazy4d.io.hdf5.heaps import check_attribute, check_dataset
+
 _UNREADABLE = (OSError, KeyError, ValueError, TypeError, RuntimeError, UnicodeError, AttributeError, MemoryError)
 """What h5py raises for attributes and datasets that are damaged, or of types that numpy does not have."""
 
@@ -90,6 +92,7 @@ def attributes(item: Any) -> dict[str, Any]:
         return {}
     for name in names:
         try:
+            check_attribute(item, name)
             result[str(name)] = plain(item.attrs[name])
         except _UNREADABLE:
             continue
@@ -109,6 +112,7 @@ def small(item: Any, limit: int = LARGEST) -> Any:
     try:
         if item is None or item.shape is None or int(item.size) * max(1, int(item.dtype.itemsize)) > limit:
             return None
+        check_dataset(item)
         return plain(item[()])
     except _UNREADABLE:
         return None

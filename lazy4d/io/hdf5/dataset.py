@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from lazy4d.errors import (
     FormatError,
+    Lazy4DError,
     MissingCodecError,
     TruncatedFileError,
     UnsupportedVariantError,
 )
-from lazy4d.io.chunked.codec import codec_from_hdf5
+from lazy4d.io.chunked.codec import ChunkCodec, codec_from_hdf5
 from lazy4d.io.chunked.frames import ChunkedFrames
 from lazy4d.io.chunked.grid import ChunkGrid
 from lazy4d.io.chunked.hdf5_filters import filter_name, is_known
@@ -269,7 +270,7 @@ def joined(
             tuple(part_of(where, name, layout.grid) for (where, name), layout in zip(parts, layouts, strict=True)),
             io == "read",
         )
-        codec = codec_from_hdf5(first.filters, first.dtype, chunk)
+        codec = _codec(parts[0], first)
         grid = ChunkGrid(shape, chunk, nav_axes, signal_axes)
         return ChunkedFrames(grid, first.dtype, store, codec, first.fill_value, *given)
     if len(parts) > 1:
@@ -339,6 +340,13 @@ def _unpackable(layouts: Sequence[DatasetLayout]) -> bool:
     return all(is_known(number) for number, _, _ in first.filters)
 
 
+def _codec(part: Place, layout: DatasetLayout) -> ChunkCodec:
+    try:
+        return codec_from_hdf5(layout.filters, layout.dtype, layout.chunk or ())
+    except Lazy4DError as error:
+        raise type(error)(f"{part[0]}, dataset {part[1]}: {error}") from error
+
+
 def _through_h5py(
     part: Place,
     layout: DatasetLayout,
@@ -356,7 +364,7 @@ def _through_h5py(
             continue
         register_filters()
         if not h5py.h5z.filter_avail(number):
-            codec_from_hdf5([(number, 0, values)], layout.dtype, layout.chunk or ())
+            _codec(part, replace(layout, filters=((number, 0, values),)))
             raise MissingCodecError(f"{where}: the HDF5 filter {number} ({filter_name(number)}) is missing")
     chunk = list(layout.chunk or layout.shape)
     if layout.kind != "chunked":

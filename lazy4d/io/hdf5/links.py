@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lazy4d.errors import FormatError, MissingCompanionError, UnsupportedVariantError
+from lazy4d.io.hdf5.heaps import check_attribute
 from lazy4d.io.hdf5.opening import h5py_module
 
 UNREADABLE = (OSError, KeyError, ValueError, TypeError, RuntimeError, UnicodeError, AttributeError, MemoryError)
@@ -19,9 +20,12 @@ _MOST_LINKS = 16
 
 
 def attribute(item: Any, name: str) -> Any:
-    """An attribute as h5py gives it; None where it is absent or unreadable."""
+    """An attribute as h5py gives it; None where it is absent, damaged or unreadable."""
     try:
-        return item.attrs.get(name)
+        if name not in item.attrs:
+            return None
+        check_attribute(item, name)
+        return item.attrs[name]
     except UNREADABLE:
         return None
 

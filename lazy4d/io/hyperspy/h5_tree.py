@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lazy4d.io.hdf5.heaps import check_dataset
+from lazy4d.io.hdf5.links import attribute
 from lazy4d.io.hyperspy.nodes import Budget, Group, LeftOut
 
 _DEEPEST = 100
@@ -39,7 +41,7 @@ def _read(group: Any, skip: tuple[str, ...], budget: Budget, above: tuple[int, .
 
     result = Group()
     for name in _names(group.attrs):
-        value = read_attribute(group.attrs, name)
+        value = read_attribute(group, name)
         if value is not None:
             result.attributes[name] = value
     for name in _names(group):
@@ -60,18 +62,14 @@ def _read(group: Any, skip: tuple[str, ...], budget: Budget, above: tuple[int, .
     return result
 
 
-def read_attribute(attributes: Any, name: str) -> Any:
-    """The value of an attribute; None where there is none, or it is of a type that metadata do not have.
-
-    Sequences of other things than characters are not read: HyperSpy writes none, and where a damaged file says that
-    text is one, HDF5 itself may crash.
-    """
+def read_attribute(group: Any, name: str) -> Any:
+    """The value of an attribute; None where there is none, it is damaged, or a sequence of other than characters."""
     from h5py import h5t
 
     try:
-        if name not in attributes or attributes.get_id(name).get_type().get_class() == h5t.VLEN:
-            return None
-        return attributes[name]
+        if name not in group.attrs or group.attrs.get_id(name).get_type().get_class() == h5t.VLEN:
+            return None  # HyperSpy writes none of these
+        return attribute(group, name)
     except _UNREADABLE:
         return None
 
@@ -92,6 +90,7 @@ def _array(dataset: Any, budget: Budget) -> NDArray[Any] | LeftOut:
         kind = dataset.dtype
         text = kind.kind != "O" or h5py.check_string_dtype(kind) is not None
         if text and budget.take(dataset.shape, kind):
+            check_dataset(dataset)
             return np.asarray(dataset[()])
         return LeftOut(str(dataset.name), tuple(dataset.shape), str(kind))
     except (*_UNREADABLE, MemoryError):

@@ -35,7 +35,7 @@ def is_hspy(file: Any) -> bool:
     import h5py
 
     try:
-        if plain(read_attribute(file.attrs, "file_format")) == "HyperSpy":
+        if plain(read_attribute(file, "file_format")) == "HyperSpy":
             return True
         return isinstance(file.get(EXPERIMENTS), h5py.Group)
     except (OSError, RuntimeError, ValueError, TypeError, KeyError):  # a damaged file

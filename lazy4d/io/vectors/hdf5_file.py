@@ -30,6 +30,8 @@ from numpy.typing import NDArray
 
 from lazy4d.errors import FormatError
 from lazy4d.io.hdf5.attributes import text
+from lazy4d.io.hdf5.heaps import check_dataset
+from lazy4d.io.hdf5.links import attribute
 from lazy4d.io.hdf5.opening import h5py_module, open_file
 from lazy4d.io.mapping import check_unchanged
 from lazy4d.io.vectors.content import VectorContent, parse_text
@@ -111,7 +113,7 @@ def _dataset(group: Any, name: str, size: int, dtype: np.dtype[Any], filters: di
 
 def is_vector_file(file: Any) -> bool:
     """Whether an open HDF5 file has vectors in the layout of lazy4d."""
-    return text(file.attrs.get("format")) == FORMAT
+    return text(attribute(file, "format")) == FORMAT
 
 
 @dataclass(frozen=True)
@@ -167,6 +169,7 @@ def load(path: str, chunks: Any = "auto") -> LoadedVectors:
         found = file.get(KEY)
         if found is None or not is_vector_file(file):
             raise FormatError(f"{path}: expected vectors that lazy4d wrote, found no text {KEY!r} that describes them")
+        check_dataset(found)
         content = parse_text(path, found[()])
         expected: dict[str, tuple[int, np.dtype[Any]]] = {OFFSETS: (content.n_frames + 1, np.dtype(np.int64))}
         expected |= {f"{COLUMNS}/{folder_of(name)}": (content.total, d) for name, d in content.dtypes.items()}

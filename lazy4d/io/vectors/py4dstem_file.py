@@ -17,6 +17,7 @@ from lazy4d.io.hdf5.attributes import number, text
 from lazy4d.io.hdf5.candidates import listed
 from lazy4d.io.hdf5.emd1 import arrays
 from lazy4d.io.hdf5.emd_calibration import calibrated, calibration_of, records, rest_of, values
+from lazy4d.io.hdf5.heaps import check_dataset
 from lazy4d.io.hdf5.links import attribute, dataset_of, group_of
 from lazy4d.io.hdf5.opening import h5py_module, open_file
 from lazy4d.io.source import AxisSpec
@@ -77,6 +78,7 @@ def load(path: str, chunks: Any = "auto", *, dataset: str | None = None) -> Load
         where = _chosen(path, list(found), dataset)
         data = found[where]
         shape = tuple(int(n) for n in data.shape)
+        check_dataset(data)
         lists = [np.asarray(one) for one in data[()].reshape(-1)]
         kind = h5py_module().check_vlen_dtype(data.dtype)
         described = _described(file, path, where, len(shape))

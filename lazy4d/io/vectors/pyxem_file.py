@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.errors import FormatError
+from lazy4d.io.hdf5.heaps import check_dataset
 from lazy4d.io.hdf5.opening import h5py_module, open_file
 from lazy4d.io.hdf5.vectors import plain_unit
 from lazy4d.io.hyperspy import hspy, zspy
@@ -212,6 +213,7 @@ def _hdf5_objects(file: Any, name: str, key: str) -> tuple[tuple[int, ...], list
     array = file[EXPERIMENTS][name].get(key)
     if array is None or h5py_module().check_vlen_dtype(array.dtype) is None:
         raise FormatError(f"{file.filename}: expected arrays of numbers in {EXPERIMENTS}/{name}/{key}, found none")
+    check_dataset(array)
     return tuple(array.shape), [np.asarray(one) for one in array[()].reshape(-1)]
 
 

@@ -113,8 +113,8 @@ class Stored:
         return sorted({p for file in (*self.files, *self.written.companions) for p in files_in(file)})
 
     def data_files(self) -> list[Path]:
-        """Each regular file without which frames are missing."""
-        return sorted({p for file in self.files for p in files_in(file)})
+        """Each regular file without which frames are missing; the image of the scan in our own stores is none."""
+        return sorted({p for file in self.files for p in files_in(file) if "navigator" not in p.parts})
 
 
 def files_in(path: Path) -> list[Path]:
