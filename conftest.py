@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -27,6 +29,11 @@ VENDOR_DATA = Path(os.environ.get("LAZY4D_TEST_DATA", CHECKOUT.parent / "shared"
 KERNELS = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("lazy4d/kernels/*.py")))
 CACHE = Path(tempfile.gettempdir(), f"lazy4d-tests-{hashlib.sha1(KERNELS).hexdigest()[:12]}")
 os.environ.setdefault("NUMBA_CACHE_DIR", str(CACHE))
+
+# What viewers learn of files is kept in the user's cache folder: never in that of who runs the tests.
+if "LAZY4D_CACHE" not in os.environ:
+    os.environ["LAZY4D_CACHE"] = tempfile.mkdtemp(prefix="lazy4d-overviews-")
+    atexit.register(shutil.rmtree, os.environ["LAZY4D_CACHE"], ignore_errors=True)
 
 NAV_SHAPE, FRAME_SHAPE = (4, 5), (12, 10)  # non-square on both sides, so that swapped axes show
 

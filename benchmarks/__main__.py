@@ -3,6 +3,7 @@
 python -m benchmarks                                  # everything, on 2.1 GB: about 15 minutes
 python -m benchmarks speed variants --rounds 9
 python -m benchmarks speed --peer /path/to/libertem-environment/bin/python
+python -m benchmarks viewing --browser --big /disk/big.mib  # a file larger than memory; written if it is not there
 python -m benchmarks --quick                          # smaller data, to see that everything runs
 """
 
@@ -28,6 +29,7 @@ SECTIONS = (
     "graphs",
     "memory",
     "storage",
+    "viewing",
 )
 
 
@@ -41,6 +43,8 @@ def main() -> None:
     parser.add_argument("--peer", help="python of an environment that has LiberTEM")
     parser.add_argument("--executor", default="pipelined", help="LiberTEM's executor")
     parser.add_argument("--vectors-peer", help="python of an environment that has scikit-image, pyxem or both")
+    parser.add_argument("--browser", action="store_true", help="view in JupyterLab in a headless Chromium too")
+    parser.add_argument("--big", type=Path, help="view this file, written larger than memory where there is none")
     parser.add_argument("--quick", action="store_true")
     options = parser.parse_args()
     unknown = set(options.sections) - set(SECTIONS)
@@ -87,6 +91,14 @@ def main() -> None:
                 from benchmarks import storage
 
                 print(storage.report(folder, min(options.rounds, 3), rows=4 if options.quick else 24))
+            elif section == "viewing":
+                from benchmarks.viewing import report as viewing
+
+                rounds = min(options.rounds, 5)
+                for text in viewing.tables(
+                    folder, rounds, quick=options.quick, browser=options.browser, big=options.big
+                ):
+                    print(text, end="\n\n", flush=True)
             else:
                 print(memory.report(folder, options.stream))
 

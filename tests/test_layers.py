@@ -49,7 +49,11 @@ LAYERS = {
         late={"pandas", "pyarrow", "scipy", "sklearn"},
         own={"axes", "kernels", "lazy", "metadata", "ragged", "roi", "units"},
     ),
-    "plot": Layer(third={"numpy", "matplotlib", "ipywidgets"}, late={"IPython"}, own={"axes", "roi", "signals"}),
+    "plot": Layer(
+        third={"numpy", "matplotlib", "ipywidgets"},
+        late={"IPython", "PIL"},
+        own={"axes", "lazy", "roi", "signals", "units"},
+    ),
     "data": Layer(third={"numpy", "dask"}),
     "api": Layer(third={"numpy"}, own=ALL),
     "cli": Layer(third={"click"}, late={"numpy", "tqdm"}, own=ALL),
@@ -60,7 +64,13 @@ LAYERS = {
 UPWARD = {
     ("signals", "save"): {"api"},
     ("signals", "plot"): {"plot"},  # only when a figure is asked for
+    ("signals", "plot_virtual_image"): {"plot"},
+    ("signals", "plot_region"): {"plot"},
+    ("signals", "preview"): {"plot"},
+    ("signals", "small_pictures"): {"plot"},  # of what is known, in notebooks
     ("signals", "with_scan_shape"): {"io"},
+    ("signals", "load_overview"): {"io"},  # what was kept of a file
+    ("signals", "saving"): {"io"},
     ("signals", "_of_file"): {"io"},  # frames of repeated scans in other places, by their numbers
     ("signals", "_large"): {"api"},  # an image beside the scan, loaded when it is asked for
 }

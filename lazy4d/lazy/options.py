@@ -13,15 +13,20 @@ class Options:
 
     `progress`: a bar on everything that computes (True, False or a callable). `block_bytes`: stored bytes aimed at per
     block. `io`: "mmap", or "read" for files that are still being written and for file systems where maps are slow.
+    `overviews`: where what viewers learn of a file is kept for the next time: "cache" (the user's cache folder),
+    "beside" the data where that can be written, or "off".
     """
 
     progress: bool | Callable[[int, int], None] = True
     block_bytes: int = 128 * 2**20
     io: str = "mmap"
+    overviews: str = "cache"
 
     def __post_init__(self) -> None:
         if self.io not in ("mmap", "read"):
             raise ValueError(f"io={self.io!r}: expected 'mmap' or 'read'")
+        if self.overviews not in ("cache", "beside", "off"):
+            raise ValueError(f"overviews={self.overviews!r}: expected 'cache', 'beside' or 'off'")
         if not isinstance(self.block_bytes, int) or self.block_bytes < 1:
             raise ValueError(f"block_bytes={self.block_bytes!r}: expected a positive number of bytes")
         if not (isinstance(self.progress, bool) or callable(self.progress)):
@@ -47,6 +52,12 @@ class set_options:
         Stored bytes aimed at per block of data loaded from now on.
     io : {"mmap", "read"}
         How raw files are read.
+    overviews : {"cache", "beside", "off"}
+        Where the overview of a file that viewers make (an image of the scan, patterns, a small copy in bins) is kept,
+        so that the file shows at once the next time: in the user's cache folder, or the one that the environment
+        variable ``LAZY4D_CACHE`` names, of 2 GiB at most; beside the data, as ``<name>.l4view``, where that folder can
+        be written to; or nowhere. A file is known by its path, size and time: replace one by another of the same size
+        and time (``cp -p``), and its old overview is shown.
 
     Examples
     --------

@@ -54,6 +54,24 @@ class Neighbourhood:
         self.function(frames, *told, *self.params, out)
         return out
 
+    def halo(self, box: tuple[slice, ...]) -> tuple[tuple[slice, ...], Missing]:
+        """A box of positions with its halo as far as the scan reaches, and what it lacks of it on either side."""
+        outer = tuple(
+            slice(max(0, s.start - d), min(n, s.stop + d))
+            for s, d, n in zip(box, self.depth, self.nav_shape, strict=True)
+        )
+        missing = tuple(
+            (d - (s.start - o.start), d - (o.stop - s.stop)) for s, o, d in zip(box, outer, self.depth, strict=True)
+        )
+        return outer, missing
+
+    def of_box(self, frames: np.ndarray, box: tuple[slice, ...], missing: Missing) -> np.ndarray:
+        """The function's result for a box from the frames of it and its halo, continued beyond the edge of the scan."""
+        if self.boundary != "none" and any(before or after for before, after in missing):
+            still = [(0, 0)] * (frames.ndim - len(box))
+            frames = np.pad(frames, [*missing, *still], mode=PAD_MODES[self.boundary])  # type: ignore[call-overload]
+        return self.apply(frames, tuple(s.stop - s.start for s in box), missing)
+
 
 class NeighbourLayer(RememberingLayer):
     """The symbolic layer of tasks that read their own halo; remembers what they read, to be explained."""
@@ -174,19 +192,10 @@ def _overlap_block(spec: Neighbourhood, block_id: tuple[int, ...], *known: np.nd
     if plan is None:
         raise ValueError(f"{spec.function.name} was lifted without a plan to read its frames")
     inner = plan.box(block_id)
-    outer = tuple(
-        slice(max(0, s.start - d), min(n, s.stop + d))
-        for s, d, n in zip(inner, spec.depth, spec.nav_shape, strict=True)
-    )
+    outer, missing = spec.halo(inner)
     own = {p.index for step in plan.steps for p in step.params if isinstance(p, Slot) and p.per_position}
     (frames,) = walk_box(plan, outer, *(array[outer] if k in own else array for k, array in enumerate(known)))
-    missing = tuple(
-        (d - (s.start - o.start), d - (o.stop - s.stop)) for s, o, d in zip(inner, outer, spec.depth, strict=True)
-    )
-    if spec.boundary != "none" and any(before or after for before, after in missing):
-        still = [(0, 0)] * len(plan.steps[plan.endings[0].step].shape)
-        frames = np.pad(frames, [*missing, *still], mode=PAD_MODES[spec.boundary])  # type: ignore[call-overload]
-    return spec.apply(frames, tuple(s.stop - s.start for s in inner), missing)
+    return spec.of_box(frames, inner, missing)
 
 
 def _overlap_array(frames: Frames, spec: Neighbourhood, label: str) -> da.Array:

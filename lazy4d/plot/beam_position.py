@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lazy4d.plot.colors import robust_limits
 from lazy4d.plot.image import Image
-from lazy4d.plot.panel import figure_of
+from lazy4d.plot.panels import figure_of
 from lazy4d.signals import BeamPosition
 from lazy4d.signals.beam_fit.counting import navigation_mask
 from lazy4d.signals.computing import compute_together

@@ -20,11 +20,18 @@ DETECTORS = ("#35c9ff", "#ffb000", "#8dff6b", "#ff7bd5", "#ffffff", "#c9a0ff")
 def color_map(name: str) -> Colormap:
     """The colour map of matplotlib called `name`, in which NaN has the colour `MISSING`.
 
+    Raises
+    ------
+    ValueError
+        There is none of that name.
+
     Examples
     --------
     >>> color_map("inferno")(np.nan)[:3] == color_map("RdBu_r")(np.nan)[:3]
     True
     """
+    if name not in colormaps:
+        raise ValueError(f"expected the name of a colour map of matplotlib such as 'viridis', found {name!r}")
     return colormaps[name].with_extremes(bad=MISSING)
 
 

@@ -15,7 +15,7 @@ from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 from lazy4d.plot.colors import MISSING, robust_limits
-from lazy4d.plot.scale_bar import FONT_SIZE
+from lazy4d.plot.scale_bars import FONT_SIZE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

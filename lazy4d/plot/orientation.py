@@ -12,7 +12,7 @@ from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import NDArray
 
 from lazy4d.plot.image import TITLE_SIZE, Image, draw
-from lazy4d.plot.scale_bar import FONT_SIZE, scale_bar
+from lazy4d.plot.scale_bars import FONT_SIZE, scale_bar
 from lazy4d.signals.computing import compute_together
 from lazy4d.signals.orientation import OrientationMap
 from lazy4d.signals.orientation.colors import ipf_colors, sector

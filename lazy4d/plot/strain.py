@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lazy4d.plot.colors import robust_limits
 from lazy4d.plot.image import Image
-from lazy4d.plot.panel import figure_of
+from lazy4d.plot.panels import figure_of
 from lazy4d.signals.computing import compute_together
 from lazy4d.signals.strain import StrainMaps
 
@@ -81,28 +81,37 @@ def strain_maps(
         raise TypeError(f"expected truth as StrainMaps or a mapping of maps {', '.join(NAMES)}, found {truth!r}")
     (known,) = compute_together(strain)
     values = {name: np.asarray(known.data[..., k], np.float64) for k, name in enumerate(NAMES)}
-    reaches = {name: limit or _reach([values[n] for n in NAMES[:3]]) for name in NAMES[:3]}
-    reaches["rotation"] = rotation_limit or _reach([values["rotation"]])
+    reaches = {name: limit or reach_of([values[n] for n in NAMES[:3]]) for name in NAMES[:3]}
+    reaches["rotation"] = rotation_limit or reach_of([values["rotation"]])
     axes: Any = tuple(known.nav_axes)
-    images = [_picture(name, values[name], axes, reaches[name]) for name in NAMES]
+    images = [strain_picture(name, values[name], axes, reaches[name]) for name in NAMES]
     if truth is not None:
         expected = {name: _expected(truth, name, known.nav_shape) for name in NAMES}
         off = {name: values[name] - expected[name] for name in NAMES}
-        errors = dict.fromkeys(NAMES[:3], _reach([off[n] for n in NAMES[:3]]))
-        errors["rotation"] = _reach([off["rotation"]])
-        images += [_picture(name, expected[name], axes, reaches[name], "true ") for name in NAMES]
-        images += [_picture(name, off[name], axes, errors[name], "error of ") for name in NAMES]
+        errors = dict.fromkeys(NAMES[:3], reach_of([off[n] for n in NAMES[:3]]))
+        errors["rotation"] = reach_of([off["rotation"]])
+        images += [strain_picture(name, expected[name], axes, reaches[name], "true ") for name in NAMES]
+        images += [strain_picture(name, off[name], axes, errors[name], "error of ") for name in NAMES]
     if uncertainty:
         spread = {name: np.asarray(known.data[..., 4 + k], np.float64) for k, name in enumerate(NAMES)}
-        widest = dict.fromkeys(NAMES[:3], _reach([spread[n] for n in NAMES[:3]]))
-        widest["rotation"] = _reach([spread["rotation"]])
-        images += [_picture(name, spread[name], axes, widest[name], "uncertainty of ", signed=False) for name in NAMES]
+        widest = dict.fromkeys(NAMES[:3], reach_of([spread[n] for n in NAMES[:3]]))
+        widest["rotation"] = reach_of([spread["rotation"]])
+        images += [
+            strain_picture(name, spread[name], axes, widest[name], "uncertainty of ", signed=False) for name in NAMES
+        ]
     return figure_of(images, columns=4, title=title, dpi=dpi)
 
 
-def _picture(
+def strain_picture(
     name: str, values: NDArray[np.float64], axes: Any, reach: float, what: str = "", signed: bool = True
 ) -> Image:
+    """One map of "exx", "eyy" or "exy" in per cent, or of "rotation" in degrees, up to `reach` to either side of 0.
+
+    Examples
+    --------
+    >>> strain_picture("exx", np.full((2, 3), 0.01), (l4.Axis(size=2), l4.Axis(size=3)), 0.02).limits
+    (-2.0, 2.0)
+    """
     factor, label = (np.degrees(1.0), "° (from +x to +y)") if name == "rotation" else (100.0, "%")
     shown = f"{what}{_SYMBOLS[name]}"
     if not signed:
@@ -110,8 +119,14 @@ def _picture(
     return Image(shown, values * factor, axes, label, "signed", (-reach * factor, reach * factor))
 
 
-def _reach(values: list[NDArray[np.float64]]) -> float:
-    """How far from 0 the values go, but for the most extreme ones; never 0."""
+def reach_of(values: list[NDArray[np.float64]]) -> float:
+    """How far from 0 the values go, but for the most extreme ones; never 0.
+
+    Examples
+    --------
+    >>> reach_of([np.array([-3.0, np.nan]), np.array([1.0])])
+    3.0
+    """
     sizes = np.abs(np.concatenate([one.ravel() for one in values]))
     sizes = sizes[np.isfinite(sizes)]
     if not sizes.size:

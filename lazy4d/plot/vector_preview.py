@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lazy4d.plot.image import Image
 from lazy4d.plot.marks import Marks, class_colors
-from lazy4d.plot.panel import figure_of
+from lazy4d.plot.panels import figure_of
 
 if TYPE_CHECKING:
     from lazy4d.signals.peaks.preview import VectorPreview

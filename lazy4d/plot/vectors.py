@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from lazy4d.plot.image import Image
 from lazy4d.plot.marks import CLASSES, Marks
-from lazy4d.plot.panel import figure_of, quantity_of
+from lazy4d.plot.panels import figure_of, quantity_of
 from lazy4d.plot.vector_marks import Coloring, marks_of
 from lazy4d.signals import BaseSignal, DiffractionVectors
 from lazy4d.signals.computing import compute_together

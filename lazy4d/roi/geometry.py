@@ -58,6 +58,54 @@ def ellipse_mask(
     return along**2 * b**2 + across**2 * a**2 < a**2 * b**2
 
 
+def line_mask(
+    shape: tuple[int, int],
+    start: tuple[float, float],
+    end: tuple[float, float],
+    width: float,
+    *,
+    step: tuple[float, float] = (1.0, 1.0),
+) -> NDArray[np.bool_]:
+    """Return the pixels whose centres lie between two points and at most half a width from the line through them.
+
+    Parameters
+    ----------
+    shape
+        (rows, columns) of the grid.
+    start, end
+        (x, y) in pixels; both belong. Where they are one point, the line is taken to run along x.
+    width
+        Across the line, in units of `step`; on the side towards which x turns to y the limit does not belong.
+    step
+        Width and height of a pixel, signed.
+
+    Returns
+    -------
+    ndarray of bool
+        Shape `shape`.
+
+    Examples
+    --------
+    >>> line_mask((3, 5), (1, 1), (3, 1), 1).astype(int)
+    array([[0, 0, 0, 0, 0],
+           [0, 1, 1, 1, 0],
+           [0, 0, 0, 0, 0]])
+    """
+    rows, columns = shape
+    u = (np.arange(columns) - start[0])[None, :] * step[0]
+    v = (np.arange(rows) - start[1])[:, None] * step[1]
+    dx, dy = (end[0] - start[0]) * step[0], (end[1] - start[1]) * step[1]
+    length = math.hypot(dx, dy)
+    if length == 0:
+        dx, dy, length = 1.0, 0.0, 1.0
+        along = np.where(u == 0, 0.0, 2.0) + v * 0
+    else:
+        along = (u * dx + v * dy) / length**2
+    across, tolerance = (v * dx - u * dy) / length, 1e-9
+    inside: NDArray[np.bool_] = (along >= -tolerance) & (along <= 1 + tolerance)
+    return inside & (across >= -width / 2 - tolerance) & (across < width / 2 - tolerance)
+
+
 def _cos_sin(degrees: float) -> tuple[float, float]:
     """Return cosine and sine, exact for quarter turns."""
     quarters, rest = divmod(degrees, 90)

@@ -1,7 +1,7 @@
 """The shapes: circle (or ring), rectangle, ellipse, polygon."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -124,18 +124,20 @@ class RectangleROI(ROI):
 
     def _mask(self, x: Axis, y: Axis) -> NDArray[np.bool_]:
         mask = np.zeros((y.size, x.size), dtype=np.bool_)
-        mask[self._interval(y, self.top, self.bottom), self._interval(x, self.left, self.right)] = True
+        mask[_interval(y, self.top, self.bottom, self), _interval(x, self.left, self.right, self)] = True
         return mask
 
-    def _interval(self, axis: Axis, low: Item, high: Item) -> slice:
-        first, last = axis.to_pixels(low), axis.to_pixels(high)
-        backwards = axis.scale < 0 and not isinstance(low, int) and not isinstance(high, int)
-        if first > last and not backwards:
-            raise ValueError(
-                f"expected edges in order, found {low!r} at pixel {first:g} and {high!r} at pixel {last:g} where "
-                f"{describe_range(axis)}: correct {self!r}"
-            )
-        return interval(first, last, axis.size)
+
+def _interval(axis: Axis, low: Item, high: Item, roi: ROI) -> slice:
+    """Return the pixels of an axis from one edge to another."""
+    first, last = axis.to_pixels(low), axis.to_pixels(high)
+    backwards = axis.scale < 0 and not isinstance(low, int) and not isinstance(high, int)
+    if first > last and not backwards:
+        raise ValueError(
+            f"expected edges in order, found {low!r} at pixel {first:g} and {high!r} at pixel {last:g} where "
+            f"{describe_range(axis)}: correct {roi!r}"
+        )
+    return interval(first, last, axis.size)
 
 
 class EllipseROI(ROI):
@@ -231,26 +233,3 @@ class PolygonROI(ROI):
 
     def _mask(self, x: Axis, y: Axis) -> NDArray[np.bool_]:
         return polygon_mask((y.size, x.size), [(x.to_pixels(cx), y.to_pixels(cy)) for cx, cy in self.vertices])
-
-
-_SHAPES: dict[str, type[ROI]] = {kind.__name__: kind for kind in (CircleROI, RectangleROI, EllipseROI, PolygonROI)}
-
-
-def roi_from_dictionary(content: Mapping[str, Any]) -> ROI:
-    """Return the region that `ROI.as_dictionary` described.
-
-    Raises
-    ------
-    ValueError
-        No such shape.
-
-    Examples
-    --------
-    >>> roi_from_dictionary({"roi": "CircleROI", "cx": 4, "cy": 4, "r": 2.5})
-    CircleROI(cx=4, cy=4, r=2.5, r_inner=0)
-    """
-    values = dict(content)
-    kind = values.pop("roi", None)
-    if kind not in _SHAPES:
-        raise ValueError(f"expected 'roi' to be one of {sorted(_SHAPES)}, found {kind!r} in {dict(content)!r}")
-    return _SHAPES[kind](**values)

@@ -21,12 +21,17 @@ from lazy4d.signals import (
     exact_dtype,
     mapping,
     reductions,
+    region_mean,
+    regions,
     scan_shape,
+    showing,
     slicing,
     statistics,
     transform,
 )
 from lazy4d.signals.described import Described
+from lazy4d.signals.overview.lineage import Lineage
+from lazy4d.signals.regions import carried
 
 
 class BaseSignal(arithmetic.SignalOperators, Described):
@@ -71,6 +76,7 @@ class BaseSignal(arithmetic.SignalOperators, Described):
     _valid: Any
     _incomplete: str
     _audit: Callable[[], Any] | None
+    _overview: Lineage  # what is known of the scan from a first look at it
     _beside: dict[str, BaseSignal]  # results of the same walk, computed and cut with this signal, such as a score
     _signal_ndim: ClassVar[int | None] = None
     _class_of: ClassVar[dict[int, type[BaseSignal]]] = {}
@@ -128,6 +134,9 @@ class BaseSignal(arithmetic.SignalOperators, Described):
         self._history = History() if history is None else history
         if title is not None:
             self._metadata.set_item("General.title", title)
+        same = isinstance(given, BaseSignal) and given._content is content and given.nav_shape == self.nav_shape
+        same = same and given._valid is self._valid
+        self._overview = Lineage(self, given._overview, "same") if same else Lineage(self)
 
     # -- what a signal consists of ---------------------------------------------------------------------------------
 
@@ -193,6 +202,10 @@ class BaseSignal(arithmetic.SignalOperators, Described):
     get_histogram = statistics.get_histogram
     print_summary_statistics = statistics.print_summary_statistics
 
+    # -- regions -----------------------------------------------------------------------------------------------------
+    get_region_mean = region_mean.get_region_mean
+    regions = regions.regions
+
     # -- changing ----------------------------------------------------------------------------------------------------
     T = transform.T
     transpose = transform.transpose
@@ -225,6 +238,7 @@ class BaseSignal(arithmetic.SignalOperators, Described):
     __float__ = computing.to_float
 
     # -- showing -----------------------------------------------------------------------------------------------------
+    plot = showing.plot
     __repr__ = display.text
     _repr_html_ = display.html
 
@@ -268,12 +282,13 @@ class BaseSignal(arithmetic.SignalOperators, Described):
         result = kind(
             data,
             manager,
-            self._metadata.copy(),
+            carried(self, axes, op),
             self._original_metadata.copy(),
             self._history.append(op, params, parents=[parent._history for parent in parents]),
             title=title,
         )
         result._audit = self._audit
+        result._overview = self._overview.derived(self, result, op)
         return result
 
     def _with_content(self, content: Any, valid: Any = None) -> Self:
@@ -284,6 +299,8 @@ class BaseSignal(arithmetic.SignalOperators, Described):
         )  # fmt: skip
         result._audit = self._audit
         result._beside = dict(self._beside)
+        if self.lazy or content is self._content:
+            result._overview = self._overview.computed(result)
         if valid is not None:
             result._incomplete = self.frames.incomplete
         return result

@@ -12,6 +12,7 @@ from lazy4d.signals import (
     ellipse,
     flipping,
     linked_images,
+    live_detectors,
     peaks,
     shifting,
     template_matching,
@@ -35,6 +36,8 @@ class Diffraction2D(Signal2D, signal_ndim=2):
     get_virtual_image = virtual_imaging.get_virtual_image
     get_total_intensity = virtual_imaging.get_total_intensity
     get_linked_images = linked_images.get_linked_images
+    plot_virtual_image = live_detectors.plot_virtual_image
+    plot_region = live_detectors.plot_region
 
     # -- direct beam -------------------------------------------------------------------------------------------------
     get_direct_beam_position = beam.get_direct_beam_position

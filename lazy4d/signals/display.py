@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
@@ -67,7 +67,7 @@ def human_bytes(count: int) -> str:
 
 
 def html(signal: BaseSignal) -> str:
-    """A table of what the signal is, its axes, and a picture of its blocks.
+    """A table of what the signal is, its axes, a picture of its blocks, and of its data where these are known.
 
     Examples
     --------
@@ -87,8 +87,23 @@ def html(signal: BaseSignal) -> str:
     ]
     return (
         f"<h4>{type(signal).__name__}</h4><table><tr><td style='vertical-align:top'><table>{body}</table>"
-        f"{signal.axes_manager._repr_html_()}</td>{''.join(pictures)}</tr></table>"
+        f"{signal.axes_manager._repr_html_()}</td>{''.join(pictures)}{small_pictures(signal)}</tr></table>"
     )
+
+
+def small_pictures(data: Any) -> str:
+    """Cells of a table with small pictures of signals or vectors, as HTML: of what is in memory or known already.
+
+    Nothing is read or computed for them; of what is still lazy and of which nothing is known there is no cell.
+
+    Examples
+    --------
+    >>> small_pictures(d.mean()), small_pictures(d.mean().compute())[:3]
+    ('', '<td')
+    """
+    from lazy4d.plot.thumbnail import cells
+
+    return cells(data)
 
 
 def _pictures(signal: BaseSignal) -> list[tuple[str, tuple[tuple[int, ...], tuple[int, ...]]]]:

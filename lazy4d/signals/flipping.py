@@ -11,6 +11,7 @@ from lazy4d.axes import Axis
 from lazy4d.signals.construction import axis_of
 from lazy4d.signals.ellipse import ellipse_of, transformed, write_ellipse
 from lazy4d.signals.frame_center import frame_axes_of, has_zero
+from lazy4d.signals.regions import mirror
 
 if TYPE_CHECKING:
     from lazy4d.signals.base import BaseSignal
@@ -100,6 +101,7 @@ def _flipped(signal: BaseSignal, reverse: list[bool], op: str, params: dict[str,
         for axis, turned in zip([*signal.nav_axes, *signal.frame_axes], reverse, strict=True)
     ]
     result = signal._derive(frames, rows, op, params)
+    mirror(result, signal, reverse)
     known = ellipse_of(signal)
     if known is not None and reverse[nav:].count(True) == 1:
         write_ellipse(result, transformed(known, np.diag([1.0, -1.0])))

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from lazy4d.signals import background, bad_pixels, flipping, neighbours, peaks, reference_correction, template_matching
+from lazy4d.signals import (
+    background,
+    bad_pixels,
+    flipping,
+    neighbours,
+    peaks,
+    preview,
+    reference_correction,
+    template_matching,
+)
 from lazy4d.signals.base import BaseSignal
 
 
@@ -34,6 +43,9 @@ class Signal2D(BaseSignal, signal_ndim=2, default=True):
 
     # -- geometry ----------------------------------------------------------------------------------------------------
     flip = flipping.flip
+
+    # -- parameters chosen by eye ------------------------------------------------------------------------------------
+    preview = preview.preview
 
     # -- across the scan ---------------------------------------------------------------------------------------------
     filter_navigation = neighbours.filter_navigation

@@ -111,6 +111,7 @@ def _selected(signal: BaseSignal, frames: Frames, manager: AxesManager, op: str,
     params = selection_params(pixels)
     result = signal._derive(frames, manager.as_numpy_order(), op, params)
     if op == "inav":
+        result._overview = signal._overview.selected(result, pixels)
         result._beside = {name: beside for name, beside in signal._beside.items() if not beside.nav_shape}
         for name, beside in signal._beside.items():
             if name in result._beside:

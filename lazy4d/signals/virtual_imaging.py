@@ -25,9 +25,10 @@ def get_virtual_image(signal: BaseSignal, roi: Any) -> Any:
     ----------
     signal : BaseSignal
         Diffraction patterns.
-    roi : ROI, ndarray, BaseSignal, or list or dict of these
+    roi : ROI, ndarray, BaseSignal, str, or list or dict of these
         The detector. A ROI covers the pixels whose centre it holds; a bool array [ky, kx] the pixels that are True; an
-        array of numbers [ky, kx] weights the pixels, and [m, ky, kx] is a stack of m such detectors.
+        array of numbers [ky, kx] weights the pixels, and [m, ky, kx] is a stack of m such detectors. A text is the name
+        of a detector kept in `regions`.
 
     Returns
     -------
@@ -75,6 +76,8 @@ def get_total_intensity(signal: BaseSignal) -> BaseSignal:
 def _virtual_image(signal: BaseSignal, roi: Any, title: str | None) -> BaseSignal:
     frames = image_frames(signal, "a virtual image")
     spans = None
+    if isinstance(roi, str):
+        title, roi = title or roi, signal.regions.signal[roi]
     if hasattr(roi, "spans"):
         axes = (signal.frame_axes[1], signal.frame_axes[0])
         spans, window = roi.spans(axes), tuple(roi.window(axes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import lazy4d as l4
-from lazy4d.errors import FormatError, Lazy4DError, Lazy4DWarning, TruncatedFileError
+from lazy4d.errors import FormatError, Lazy4DError, Lazy4DWarning, MissingCodecError, TruncatedFileError
 from lazy4d.io.audit import audit
 from lazy4d.io.registry import read
 
@@ -128,3 +129,12 @@ def test_any_damaged_header_is_an_error_or_right(path, scan, read_all) -> None:
         except Lazy4DError:
             failed += 1
     assert failed > 10
+
+
+def test_a_filter_number_that_is_damaged(path, scan) -> None:
+    write(path, scan, chunks=(1, 2, 64, 64), compression="gzip", compression_opts=7)
+    content = path.read_bytes()
+    at = content.index(struct.pack("<HHHH", 1, 8, 1, 1) + b"deflate\0")
+    overwrite(path, at, struct.pack("<H", 300))
+    with pytest.raises(MissingCodecError, match=r"scan ü\.h5, dataset /d: the HDF5 filter 300 \(of unknown name\)"):
+        read(path)

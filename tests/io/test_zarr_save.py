@@ -211,7 +211,7 @@ def test_what_a_killed_process_leaves_is_cleared(npy, out, interrupt) -> None:
     left.write_bytes(b"half a shard")
     l4.load(npy, chunks=2).save(out, resume=True)
     assert not left.exists()
-    assert sorted(p.name for p in out.iterdir()) == ["data", "zarr.json"]
+    assert sorted(p.name for p in out.iterdir()) == ["data", "navigator", "zarr.json"]
 
 
 def test_a_save_that_stopped_before_its_array_was_laid_out(npy, out, scan, interrupt) -> None:

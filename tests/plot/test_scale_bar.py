@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lazy4d import Axis
-from lazy4d.plot.scale_bar import length_text, nice_length, scale_bar, unit_text
+from lazy4d.plot.scale_bars import length_text, nice_length, scale_bar, unit_text
 
 
 def image_axes(shape: tuple[int, int] = (40, 100)) -> Axes:

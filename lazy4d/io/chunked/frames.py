@@ -186,6 +186,14 @@ class ChunkedFrames:
             block.close()
         return found
 
+    def pieces(self, box: Sequence[slice]) -> NDArray[np.int64] | None:
+        """The chunk that holds the frame of each position of a box, -1 for blanks; None where none holds several."""
+        if self.grid.frames_per_chunk == 1 or getattr(self.codec, "plain", False):
+            return None
+        numbers = self.navigation.numbers(box)
+        here = (numbers >= 0) & (numbers < self.grid.frames)
+        return np.where(here, self.grid.locate(np.where(here, numbers, 0))[0], -1)
+
     def open(self, box: Sequence[slice]) -> ChunkedBlock:
         """The frames of a box of positions, to be called inside the task that uses them.
 

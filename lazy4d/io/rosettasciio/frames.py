@@ -188,6 +188,17 @@ class PluginFrames:
         """The frames without the given navigation axes of length 1."""
         return self.rearranged(self.navigation.drop_axes(axes))
 
+    def pieces(self, box: Sequence[slice]) -> NDArray[np.int64] | None:
+        """What the plug-in reads at once, by number, for each position of a box; -1 for blanks."""
+        numbers = self.navigation.numbers(box)
+        here = (numbers >= 0) & (numbers < self.recorded)
+        if not self.blocks:
+            return None
+        places = np.unravel_index(np.where(here, numbers, 0), self.stored.nav_shape)
+        grid = tuple(len(sizes) for sizes in self.blocks)
+        along = [np.searchsorted(np.cumsum(sizes), at, "right") for sizes, at in zip(self.blocks, places, strict=True)]
+        return np.where(here, np.ravel_multi_index(tuple(along), grid), -1)
+
     def open(self, box: Sequence[slice]) -> PluginBlock:
         """The frames of a box of positions, to be called inside the task that uses them.
 

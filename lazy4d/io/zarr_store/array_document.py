@@ -13,7 +13,7 @@ from lazy4d.io.zarr_store.codec import COMPRESSORS, SHUFFLES, Codec
 from lazy4d.io.zarr_store.document import NAME, Fields, StoreContent, read_document, write_document
 from lazy4d.io.zarr_store.layout import ShardLayout, stored_frame_shape
 
-DATA, VALID = "data", "valid"
+DATA, VALID, NAVIGATOR = "data", "valid", "navigator"
 MOST_SHARDS = 2**24
 
 _NAMES = ("bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
@@ -38,6 +38,12 @@ def write_validity_array(folder: str, layout: ShardLayout, names: list[str]) -> 
     """Write ``zarr.json`` of the array that says which frames are valid."""
     codecs = [_bytes_codec(1), {"name": "crc32c"}]
     write_document(folder, _array(layout.nav_shape, np.dtype(bool), layout.nav_shard, codecs, names))
+
+
+def write_navigator_array(folder: str, layout: ShardLayout, names: list[str]) -> None:
+    """Write ``zarr.json`` of the array that holds the sum of each frame."""
+    codecs = [_bytes_codec(8), {"name": "crc32c"}]
+    write_document(folder, _array(layout.nav_shape, np.dtype(np.float64), layout.nav_shard, codecs, names))
 
 
 def _bytes_codec(itemsize: int) -> dict[str, Any]:

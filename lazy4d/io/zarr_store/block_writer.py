@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from lazy4d.errors import ChunkError
 from lazy4d.io.save_ending import SaveEnding
-from lazy4d.io.zarr_store.array_document import DATA, VALID
+from lazy4d.io.zarr_store.array_document import DATA, NAVIGATOR, VALID
 from lazy4d.io.zarr_store.codec import Codec
 from lazy4d.io.zarr_store.layout import ShardLayout
+from lazy4d.io.zarr_store.navigator import frame_sums, has_navigator, write_navigator
 from lazy4d.io.zarr_store.shards import ShardWriter
 from lazy4d.io.zarr_store.validity import write_validity
 from lazy4d.lazy.endings import Extent, Tile
@@ -87,6 +88,8 @@ class BlockWriter:
         self._todo = [int(s) for s in layout.shards_in(box) if not target.done[s]]
         self._open: dict[int, ShardWriter] = {}
         self._filling: dict[tuple[int, int], tuple[NDArray[Any], list[int]]] = {}
+        self._valid = valid
+        self._sums = np.full(math.prod(self._shape), np.nan) if has_navigator(layout) else None
         if target.with_validity:
             self._write_validity(np.ones(self._shape, bool) if valid is None else valid.reshape(self._shape))
 
@@ -102,11 +105,12 @@ class BlockWriter:
     def _write_validity(self, valid: NDArray[np.bool_]) -> None:
         layout = self._target.layout
         for shard in self._todo:
-            inside = tuple(
-                slice(s.start - b.start, s.stop - b.start)
-                for s, b in zip(layout.shard_box(shard), self._box, strict=True)
-            )
-            write_validity(self._target.validity_folder, layout, shard, valid[inside])
+            write_validity(self._target.validity_folder, layout, shard, valid[self._inside(shard)])
+
+    def _inside(self, shard: int) -> tuple[slice, ...]:
+        """The positions of a shard, within the block."""
+        places = zip(self._target.layout.shard_box(shard), self._box, strict=True)
+        return tuple(slice(s.start - b.start, s.stop - b.start) for s, b in places)
 
     def write(self, start: int, frames: NDArray[Any]) -> None:
         """Take frames ``[start, start + n)`` of the block, in the C order of its positions."""
@@ -117,6 +121,11 @@ class BlockWriter:
         numbers = np.ravel_multi_index(inside, layout.nav_shape) if inside else np.zeros(len(frames), np.int64)
         shard, chunk, slot = layout.locate(np.asarray(numbers, np.int64))
         stored = np.ascontiguousarray(frames, layout.dtype).reshape(len(frames), *layout.frame_shape)
+        if self._sums is not None:
+            sums = frame_sums(frames)
+            if self._valid is not None:
+                sums[~self._valid[start : start + len(frames)]] = np.nan
+            self._sums[start : start + len(frames)] = sums
         breaks = np.flatnonzero((np.diff(shard) != 0) | (np.diff(chunk) != 0) | (np.diff(slot) != 1)) + 1
         edges = [0, *breaks.tolist(), len(frames)]
         for a, b in pairwise(edges):
@@ -162,6 +171,9 @@ class BlockWriter:
         if writer.write(chunk, target.codec.encode(pixels)):
             del self._open[shard]
             self._todo.remove(shard)
+            if self._sums is not None:
+                sums = self._sums.reshape(self._shape)[self._inside(shard)]
+                write_navigator(os.path.join(target.folder, NAVIGATOR), layout, shard, sums)
 
 
 @dataclass(frozen=True, eq=False)

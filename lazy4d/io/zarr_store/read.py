@@ -149,6 +149,15 @@ class ZarrFrames:
             block.close()
         return found
 
+    def pieces(self, box: Sequence[slice]) -> NDArray[np.int64] | None:
+        """The chunk that holds the frame of each position of a box, -1 for blanks; None where none holds several."""
+        if self.layout.frames_per_chunk == 1:
+            return None
+        numbers = self.navigation.numbers(box)
+        here = (numbers >= 0) & (numbers < self.layout.frames)
+        shard, chunk, _ = self.layout.locate(np.where(here, numbers, 0))
+        return np.where(here, shard * self.layout.chunks_per_shard + chunk, -1)
+
     def open(self, box: Sequence[slice]) -> ZarrBlock:
         """The frames of a box of positions, to be called inside the task that uses them.
 

@@ -20,15 +20,18 @@ from lazy4d.errors import Lazy4DError
 from lazy4d.io.zarr_store.array_document import (
     DATA,
     DTYPES,
+    NAVIGATOR,
     VALID,
     read_array,
     write_array,
+    write_navigator_array,
     write_validity_array,
 )
 from lazy4d.io.zarr_store.block_writer import Target, WriteShards
 from lazy4d.io.zarr_store.codec import checksum, choose_codec
 from lazy4d.io.zarr_store.document import NAME, StoreContent, read_root, root_document, write_root
 from lazy4d.io.zarr_store.layout import ShardLayout, choose_layout, common_step, regular_chunks
+from lazy4d.io.zarr_store.navigator import has_navigator
 from lazy4d.io.zarr_store.place import Existing, clear, find_existing, local_path, make_folders
 from lazy4d.io.zarr_store.shards import is_whole
 from lazy4d.io.zarr_store.validity import read_validity
@@ -147,11 +150,14 @@ def _lay_out(target: Target, content: StoreContent, documents: bool) -> None:
     where, layout = target.folder, target.layout
     make_folders(where)
     write_root(where, content)
-    make_folders(where, DATA, *([VALID] if target.with_validity else []))
+    beside = [VALID] if target.with_validity else []
+    make_folders(where, DATA, *beside, *([NAVIGATOR] if has_navigator(layout) else []))
     if documents:
         names = [str(axis["name"]) for axis in content.axes]
         if target.with_validity:
             write_validity_array(target.validity_folder, layout, names[: layout.nav_ndim])
+        if has_navigator(layout):
+            write_navigator_array(os.path.join(where, NAVIGATOR), layout, names[: layout.nav_ndim])
         write_array(os.path.join(where, DATA), layout, target.codec, names)
 
 

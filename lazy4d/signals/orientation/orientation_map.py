@@ -98,6 +98,18 @@ class OrientationMap(BaseSignal, signal_ndim=2):
         """The number of the phase of the best answer: a `VirtualImage`, NaN where there is none."""
         return self._column("phase")
 
+    def plot(self, **options: Any) -> Any:  # type: ignore[override]  # options of another figure
+        """A figure of the map with the key of its colours; see `lazy4d.plot.orientation_maps`, whose options are taken.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Not known to pyplot; `lazy4d.plot.save_figure` writes it.
+        """
+        from lazy4d import plot
+
+        return plot.orientation_maps(self, **options)
+
     def _column(self, name: str) -> Any:
         image = self.isig[COLUMNS.index(name), 0]
         image.metadata.set_item("General.title", f"{name} of {self.title}" if self.title else name)

@@ -101,7 +101,7 @@ class StrainMaps(BaseSignal, signal_ndim=1):
         known = np.flatnonzero(np.isfinite(rows).all(1))
         return np.array(rows[known[0]] if known.size else np.full(4, np.nan)).reshape(2, 2)
 
-    def plot(self, **options: Any) -> Any:
+    def plot(self, **options: Any) -> Any:  # type: ignore[override]  # options of another figure
         """A figure of the four maps; see `lazy4d.plot.strain_maps`, whose options are taken.
 
         Returns

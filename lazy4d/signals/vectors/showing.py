@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING
 
-from lazy4d.signals.display import dimensions
+from lazy4d.signals.display import dimensions, small_pictures
 
 if TYPE_CHECKING:
     from lazy4d.signals.vectors.diffraction_vectors import DiffractionVectors
@@ -35,7 +35,7 @@ def _count(vectors: DiffractionVectors) -> str:
 
 
 def html(vectors: DiffractionVectors) -> str:
-    """A table of what the vectors are, their columns and axes.
+    """A table of what the vectors are, their columns and axes, and how many there are at each position, as a picture.
 
     Examples
     --------
@@ -54,4 +54,8 @@ def html(vectors: DiffractionVectors) -> str:
         "Operations": str(len(vectors.history)),
     }
     body = "".join(f"<tr><th style='text-align:left'>{k}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
-    return f"<h4>DiffractionVectors</h4><table>{body}</table>{vectors.axes_manager._repr_html_()}"
+    table = f"<table>{body}</table>{vectors.axes_manager._repr_html_()}"
+    return (
+        f"<h4>DiffractionVectors</h4><table><tr><td style='vertical-align:top'>{table}</td>"
+        f"{small_pictures(vectors)}</tr></table>"
+    )
