@@ -15,8 +15,9 @@ from benchmarks.viewing.chains import chained
 from benchmarks.viewing.scan_files import KnownScan, leave_page_cache
 
 PATIENCE = 600.0
-ALLOWED = 0.15
-"""Of the mean of the exact image: how far the quick one may be from it, root mean square."""
+ALLOWED = 0.35
+"""Of the mean of the exact image: how far the quick one may be from it, root mean square; most where the disk is as
+small as a bin and lies on the rim of the beam."""
 
 
 def drag_path(steps: int, middle: float = 128.0) -> Iterator[tuple[float, float, float]]:
@@ -83,7 +84,7 @@ def drag(path: str, chain: str, steps: int, during_pass: bool, cold: bool) -> di
         seconds.append(time.perf_counter() - start)
         if chain == "raw" and k % 10 == 0 and not during_pass:
             exact = known.image(_mask(signal.frame_shape, x, y, r))
-            errors.append(float(np.sqrt(np.nanmean((found.values - exact) ** 2)) / exact.mean()))
+            errors.append(float(np.sqrt(np.nanmean((found.values - _binned(exact, overview)) ** 2)) / exact.mean()))
         time.sleep(0.01)
     if errors and max(errors) > ALLOWED:
         raise AssertionError(f"the quick images are up to {100 * max(errors):.1f} % off")
@@ -113,6 +114,12 @@ def drag(path: str, chain: str, steps: int, during_pass: bool, cold: bool) -> di
         "total": total,
         "anonymous": anonymous,
     }
+
+
+def _binned(exact: np.ndarray, overview: Any) -> np.ndarray:
+    """The exact image as a copy in bins can show it: neighbours in this file have nothing to do with each other."""
+    layout = overview.proxy.layout
+    return layout.spread(layout.gathered(exact) / layout.gathered(np.ones_like(exact)))
 
 
 def _mask(shape: tuple[int, int], x: float, y: float, r: float) -> np.ndarray:

@@ -17,7 +17,7 @@ from lazy4d.plot.refining import Refining
 from lazy4d.plot.updates import PositionUpdate, Update
 from lazy4d.plot.worker import Worker
 
-CACHE_BYTES = 64 * 2**20
+CACHE_BYTES = 32 * 2**20
 """Bytes of frames that a viewer keeps by default."""
 
 PASSING_SECONDS = 0.1

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-BUDGET = 128 * 2**20
+BUDGET = 64 * 2**20
 """Bytes of the binned scan at most."""
 
 POSITION_BYTES = 24
@@ -52,7 +52,7 @@ class BinLayout:
     --------
     >>> layout = BinLayout.fitting((512, 512), (256, 256), itemsize=2)
     >>> layout.bin_pixels, layout.bin_positions, layout.detector_bins, layout.scan_bins
-    ((8, 8), (2, 2), (32, 32), (256, 256))
+    ((8, 8), (3, 3), (32, 32), (171, 171))
     """
 
     nav_shape: tuple[int, ...]
@@ -138,9 +138,9 @@ def budget_for(positions: int) -> int:
     Examples
     --------
     >>> budget_for(512 * 512) // 2**20, budget_for(2048 * 3072) // 2**20
-    (128, 16)
+    (64, 16)
     """
-    return max(BUDGET // 8, BUDGET - POSITION_BYTES * max(0, positions - 2**20))
+    return max(BUDGET // 4, BUDGET - POSITION_BYTES * max(0, positions - 2**20))
 
 
 def picture_dtype(size: int) -> Any:

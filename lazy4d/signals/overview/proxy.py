@@ -86,7 +86,7 @@ class Proxy:
     def empty(
         cls, nav_shape: tuple[int, ...], detector: tuple[int, int], dtype: Any, budget: int | None = None
     ) -> Proxy:
-        """A proxy of nothing yet, with the finest bins that `budget` bytes allow: 128 MiB, less for huge scans."""
+        """A proxy of nothing yet, with the finest bins that `budget` bytes allow: 64 MiB, less for huge scans."""
         native = np.dtype(dtype)
         budget = budget_for(math.prod(nav_shape)) if budget is None else budget
         return cls(BinLayout.fitting(nav_shape, detector, stored_dtype(native).itemsize, budget), native)
