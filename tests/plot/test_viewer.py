@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from matplotlib import pyplot
 from matplotlib.colors import LogNorm, Normalize, PowerNorm
+from matplotlib.text import Text
 from PIL import Image
 
 import lazy4d as l4
@@ -641,3 +642,16 @@ def test_pixels_averaged_for_the_screen_leave_out_what_is_not_known(dtype: str) 
         assert small[0, 0] == pytest.approx(values[:4, :4].ravel()[1:].mean())
         assert np.isnan(small[1, 1])
         np.testing.assert_allclose(small[2:], expected[2:])
+
+
+def test_an_open_figure_follows_a_calibration() -> None:
+    signal = l4.Diffraction2D(np.arange(5 * 6 * 32 * 32).reshape(5, 6, 32, 32).astype("u2"))
+    with signal.plot(navigator=np.ones((5, 6))) as viewer:
+        viewer.wait(30)
+        before = [text.get_text() for text in viewer.signal_ax.findobj(Text)]
+        assert "10 px" in before
+        signal.set_calibration(scale=0.5, units="1/Å")
+        viewer.wait(30)
+        after = [text.get_text() for text in viewer.signal_ax.findobj(Text)]
+        assert "10 px" not in after
+        assert any(text.endswith("Å⁻¹") for text in after)

@@ -271,6 +271,9 @@ class DetectorViewer(Viewer):
 
     # -- news --------------------------------------------------------------------------------------------------------
 
+    def _place_regions(self) -> None:
+        self.results.refresh()
+
     def _show(self, update: Any) -> None:
         one = update.measured
         if update.what == "overview":

@@ -143,6 +143,9 @@ class FrameViewer(Viewer):
 
     # -- news --------------------------------------------------------------------------------------------------------
 
+    def _place_regions(self) -> None:
+        self._overlays.place_regions()
+
     def _take(self) -> bool:
         busy = super()._take()
         return self._overlays.take() or busy

@@ -154,6 +154,14 @@ class ImagePanel:
         if self.values is not None:
             self.show(self.values)
 
+    def recalibrate(self) -> None:
+        """Draw scale bar and proportions anew, after the axes were calibrated."""
+        y, x = self.axes
+        if not self._has_ticks and y.units == x.units:
+            self.ax.set_aspect(abs(y.scale / x.scale))
+        self._is_restyled = True
+        self.refresh()
+
     def fit_screen(self) -> None:
         """Show pixels as they are where they are larger than those of the screen; for files matplotlib knows better.
 

@@ -80,6 +80,11 @@ class Overlays:
             part.add(one, ABOVE)
         self._regions.append(artist)
 
+    def place_regions(self) -> None:
+        """Draw regions where they are now, after the axes were calibrated."""
+        for artist in self._regions:
+            artist.refresh()
+
     def close(self) -> None:
         """Follow regions no more."""
         for artist in self._regions:

@@ -59,6 +59,7 @@ class Viewer:
         self.panels: list[Any] = []
         self.picture: Any = None
         self.navigator: Any = None
+        self._is_recalibrated = False
         self._shapes, self._further = list(shapes), list(further)
         self.figure, self._kind = new_figure(size or usual_size(self._shapes, len(self._further)), title)
         take, ended = weakref.WeakMethod(self._take), weakref.WeakMethod(self._ended)
@@ -81,6 +82,7 @@ class Viewer:
         for slider, pixel in zip(self.sliders, self.position[2:], strict=False):
             slider.show(pixel)
         self.controller.notify = self.loop.notify
+        self.signal.axes_manager.observe(self._calibrated, "calibration_changed")
         self._take()
         self.loop.wake()
         if self._kind in (WIDGET, WINDOW):  # it lives as long as its figure
@@ -267,12 +269,27 @@ class Viewer:
 
     def _take(self) -> bool:
         """Show what came; whether more is to come."""
+        if self._is_recalibrated:
+            self._is_recalibrated = False
+            for panel in self.panels:
+                getattr(panel, "recalibrate", panel.refresh)()
+            self._place_regions()
+            self.loop.redraw()
         for _ in range(2):  # the last news may come while it is asked whether there is more
             for update in self.controller.updates():
                 self._show(update)
             if self.controller.busy:
                 return True
         return False
+
+    def _calibrated(self, event: Any) -> None:
+        """Axes were calibrated, which may be told once for each number that changed: drawn when it is over."""
+        if not self.closed:
+            self._is_recalibrated = True
+            self.loop.notify()
+
+    def _place_regions(self) -> None:
+        """Draw regions where they are now, those that are given in units of the axes."""
 
     def _show(self, update: Any) -> None:
         """Show one piece of news."""
