@@ -109,7 +109,7 @@ def draw(ax: Axes, image: Image) -> Any:
     >>> drawn.get_array().shape
     (3, 4)
     """
-    aspect = _aspect(*image.axes)
+    aspect = pixel_aspect(*image.axes)
     if image.kind == "direction":
         dy, dx = np.moveaxis(image.values, -1, 0)
         longest = image.limits[1] if image.limits else robust_limits(np.hypot(dy, dx), share=0.01)[1]
@@ -223,8 +223,14 @@ def is_bright_below(shown: Any, least: float = 0.6) -> bool:
     return bool(np.mean(colors[..., :3] @ [0.2126, 0.7152, 0.0722]) > least)
 
 
-def _aspect(y: Axis, x: Axis) -> float:
-    """Height over width of a pixel; 1 where the axes have different units."""
+def pixel_aspect(y: Axis, x: Axis) -> float:
+    """Height over width of a pixel; 1 where the axes have different units.
+
+    Examples
+    --------
+    >>> pixel_aspect(l4.Axis(name="y", size=3, scale=2.0), l4.Axis(name="x", size=4))
+    2.0
+    """
     return abs(y.scale / x.scale) if y.units == x.units else 1.0
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from numpy.typing import NDArray
 
-from lazy4d.plot.image import TITLE_SIZE, Image, draw
+from lazy4d.plot.image import TITLE_SIZE, Image, draw, pixel_aspect
 from lazy4d.plot.scale_bars import FONT_SIZE, scale_bar
 from lazy4d.signals.computing import compute_together
 from lazy4d.signals.orientation import OrientationMap
@@ -214,13 +214,11 @@ def _measured(ax: Axes, picture: Image) -> None:
 
 
 def _colored(ax: Axes, colors: NDArray[np.uint8], axes: tuple[Any, Any], title: str) -> None:
-    y, x = axes
-    aspect = abs(y.scale / x.scale) if y.units == x.units else 1.0
-    ax.imshow(colors, interpolation="nearest", aspect=aspect)
+    ax.imshow(colors, interpolation="nearest", aspect=pixel_aspect(*axes))
     ax.set_title(title, fontsize=TITLE_SIZE, loc="left", pad=5)
     ax.set(xticks=[], yticks=[])
     corner = colors[colors.shape[0] * 3 // 4 :, : colors.shape[1] // 2 + 1] @ np.array([0.2126, 0.7152, 0.0722])
-    scale_bar(ax, x, color="black" if corner.mean() > 130 else "white")
+    scale_bar(ax, axes[1], color="black" if corner.mean() > 130 else "white")
 
 
 def _with_bars(name: str) -> str:

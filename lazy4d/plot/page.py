@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from lazy4d.plot.contrast import is_plain
-from lazy4d.plot.image import TITLE_SIZE, Image, draw, extend_of, set_ticks
+from lazy4d.plot.image import TITLE_SIZE, Image, draw, extend_of, pixel_aspect, set_ticks
 from lazy4d.plot.scale_bars import FONT_SIZE
 
 WIDTHS = {"single": 85.0, "double": 170.0}
@@ -221,8 +221,7 @@ def _needed(ax: Any, width: float, height: float) -> float:
 
 def _tallness(image: Image) -> float:
     """Height over width of a picture."""
-    y, x = image.axes
-    aspect = abs(y.scale / x.scale) if y.units == x.units else 1.0
+    aspect = pixel_aspect(*image.axes)
     return min(_TALLEST, max(_FLATTEST, image.values.shape[0] * aspect / image.values.shape[1]))
 
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lazy4d.plot.colors import DETECTORS, robust_limits
-from lazy4d.plot.image import Image, draw
+from lazy4d.plot.image import Image, draw, pixel_aspect
 from lazy4d.plot.marks import CLASSES, Marks
 from lazy4d.plot.vector_marks import Coloring, marks_of
 from lazy4d.signals import BaseSignal, BeamPosition, ColorImage, DiffractionVectors
@@ -175,8 +175,7 @@ def _with_positions(images: list[Image], positions: Mapping[str, Sequence[Any]])
 
 def _tallness(image: Image) -> float:
     """Height over width of a picture, never so flat that its colour bar could not be read."""
-    y, x = image.axes
-    aspect = abs(y.scale / x.scale) if y.units == x.units else 1.0
+    aspect = pixel_aspect(*image.axes)
     return max(0.4, image.values.shape[0] * aspect / image.values.shape[1])
 
 

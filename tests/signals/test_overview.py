@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import lazy4d as l4
+from lazy4d.lazy.peek import positions_of
 from lazy4d.signals.overview import Overview, OverviewPass, overview_of
-from lazy4d.signals.overview.boxes import blocks, cut, positions_in
+from lazy4d.signals.overview.boxes import blocks, cut
 from lazy4d.signals.overview.filling import filled
 from lazy4d.signals.overview.sampling import sample_positions, spread_out
 
@@ -205,7 +206,7 @@ def test_blocks_cover_the_scan_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             waiting = [box]
             while waiting:
                 part, rest = cut(waiting.pop(0), (1,) * seen.ndim, 4)
-                assert positions_in(part) <= 4
+                assert positions_of(part) <= 4
                 seen[part] += 1
                 waiting[:0] = rest
         assert (seen == 1).all()

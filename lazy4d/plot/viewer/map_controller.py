@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from time import monotonic
 from typing import Any
@@ -12,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.lazy.peek import Peek
+from lazy4d.plot.detectors.portions import spread
+from lazy4d.plot.outbox import Outbox
 from lazy4d.plot.updates import NavigatorUpdate, PositionUpdate, Update
 from lazy4d.plot.worker import FULL, Job, Worker
 
@@ -45,12 +46,9 @@ class MapController:
         self._axes = signal.axes_manager
         self._owns_worker = worker is None
         self.worker = Worker() if worker is None else worker
-        self.notify = notify
-        self._lock = threading.RLock()
-        self._slots: dict[str, Update] = {}
+        self._outbox = Outbox(notify)
         self._position = tuple(self._axes.indices)
         self._channel = f"map-{next(_numbers)}"
-        self.closed = False
         self._error: Exception | None = None
         self._values = self._known = np.zeros(0)
         if signal.lazy:
@@ -86,17 +84,29 @@ class MapController:
         """The whole map as far as it is known, NaN elsewhere."""
         return self._values
 
+    @property
+    def notify(self) -> Callable[[], None] | None:
+        """Called, from any thread, whenever updates are waiting."""
+        return self._outbox.notify
+
+    @notify.setter
+    def notify(self, function: Callable[[], None] | None) -> None:
+        if not self._outbox.closed:
+            self._outbox.notify = function
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._outbox.closed
+
     def updates(self) -> list[Update]:
         """What changed since the last call."""
-        with self._lock:
-            found = list(self._slots.values())
-            self._slots.clear()
-            return found
+        return self._outbox.take()
 
     @property
     def busy(self) -> bool:
         """Whether the map is still to become complete."""
-        return self.worker.busy_in(self._channel) or bool(self._slots)
+        return self.worker.busy_in(self._channel) or len(self._outbox) > 0
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the map is complete; False if it is not after `timeout` seconds."""
@@ -104,11 +114,8 @@ class MapController:
 
     def close(self) -> None:
         """Stop everything; may be called twice."""
-        with self._lock:
-            if self.closed:
-                return
-            self.closed = True
-            self.notify = None
+        if not self._outbox.close():
+            return
         self._axes.observe(self._moved, "indices", remove=True)
         self.worker.cancel(self._channel)
         if self._owns_worker:
@@ -131,7 +138,7 @@ class MapController:
             if peek.needs_whole_scan:
                 peek.prepare(job.check)
             told = monotonic()
-            for row in _halving(len(rows)):
+            for row in spread(len(rows), 1 << (len(rows) - 1).bit_length()):
                 place = [int(i) for i in np.unravel_index(row, outer)] if outer else []
                 box = (*(slice(i, i + 1) for i in place), slice(0, self.signal.nav_shape[-1]))
                 rows[row] = np.asarray(peek(box)[0]).reshape(rows.shape[1:])
@@ -152,11 +159,12 @@ class MapController:
         self._show()
 
     def _moved(self, event: Any) -> None:
-        with self._lock:
+        with self._outbox.lock:
             before, self._position = self._position, tuple(self._axes.indices)
             if before == self._position or self.closed:
                 return
-            self._put(PositionUpdate(self._position))
+            self._outbox.put(PositionUpdate(self._position))
+        self._outbox.tell()
         if before[2:] != self._position[2:]:
             self._show()
 
@@ -165,9 +173,10 @@ class MapController:
         image = self._filled()[further]
         done = bool(self._known.all())
         message = str(self._error or "")
-        self._put(
+        self._outbox.put(
             NavigatorUpdate(self.signal.title, image, self.share, done or self._error is not None, message, self._error)
         )
+        self._outbox.tell()
 
     def _filled(self) -> NDArray[Any]:
         """The map, rows that are not known like the nearest one before them."""
@@ -177,21 +186,3 @@ class MapController:
         nearest = known[np.clip(np.searchsorted(known, np.arange(self._known.size), "right") - 1, 0, None)]
         rows = self._values.reshape(self._known.size, -1)
         return rows[nearest].reshape(self._values.shape)
-
-    def _put(self, update: Update) -> None:
-        with self._lock:
-            if self.closed:
-                return
-            self._slots[update.what] = update
-            notify = self.notify
-        if notify is not None:
-            notify()
-
-
-def _halving(n: int) -> Iterator[int]:
-    """All numbers below `n`, each round between those of the rounds before."""
-    step = 1 << max(0, (n - 1).bit_length())
-    yield 0
-    while step > 1:
-        step //= 2
-        yield from range(step, n, 2 * step)

@@ -116,11 +116,6 @@ def halves(box: Box) -> list[Box]:
     return [box]
 
 
-def positions_in(box: Box) -> int:
-    """How many positions a box holds."""
-    return math.prod(s.stop - s.start for s in box)
-
-
 def told(box: Box, error: Any) -> str:
     """A sentence for a box that could not be read."""
     where = ", ".join(str(s.start) if s.stop - s.start == 1 else f"{s.start}:{s.stop}" for s in box)

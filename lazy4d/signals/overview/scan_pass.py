@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazy4d.errors import Lazy4DError
-from lazy4d.signals.overview.boxes import Box, blocks, cut, granule, halves, positions_in, told
+from lazy4d.lazy.peek import positions_of
+from lazy4d.signals.overview.boxes import Box, blocks, cut, granule, halves, told
 from lazy4d.signals.overview.keeping import saving
 from lazy4d.signals.overview.memory import fingerprint
 from lazy4d.signals.overview.overview import Overview
@@ -158,7 +159,7 @@ class OverviewPass:
     def _sample(self) -> Iterator[float]:
         """Single positions of finer and finer grids, for as long as that is given time."""
         started = shown = self._clock()
-        if positions_in(tuple(slice(0, g) for g in self._grain)) > 1:
+        if positions_of(tuple(slice(0, g) for g in self._grain)) > 1:
             return  # to sample single frames would unpack whole chunks for each
         for box in self._sampled():
             now = self._clock()
@@ -188,7 +189,7 @@ class OverviewPass:
             started = self._clock()
             if not self._summarize(box, RETRIES):
                 continue
-            took = (self._clock() - started) / positions_in(box)
+            took = (self._clock() - started) / positions_of(box)
             self._pace = took if not self._pace else 0.7 * self._pace + 0.3 * took
             if self._clock() > self._next_flush:
                 self._flush()
